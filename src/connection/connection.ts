@@ -1,0 +1,528 @@
+/**
+ * One WebSocket connection after its handshake, without I/O: RFC 6455, sections 6 and 7. Bytes in
+ * by `receive`, bytes out by its {@link Transport}, events up by its {@link ConnectionHandler},
+ * the time from its {@link Clock}.
+ *
+ * This is the only place where a connection is failed, and where a violation is caught. It knows
+ * no socket, no timer and no promise: who owns it calls `receive…` when something happened,
+ * `flush` when a turn ends, and `tick` when `deadline` has come.
+ *
+ * @module
+ */
+
+import { ProtocolError } from '../errors.ts';
+import { CLOSE_CODE } from '../frame/close-code.ts';
+import { encodeClosePayload, readCloseCode, readCloseReason } from '../frame/close-payload.ts';
+import { FrameDecoder } from '../frame/decoder.ts';
+import { MAX_CONTROL_SIZE } from '../frame/header.ts';
+import { type MessageOpcode, OPCODE } from '../frame/opcode.ts';
+import { violation } from '../frame/violation.ts';
+import { Inbound, type MessageSink } from './inbound.ts';
+import { Keepalive } from './keepalive.ts';
+import type { ConnectionLimits } from './limits.ts';
+import { DROPPED, OVERFLOW, Outbound, type SendResult } from './outbound.ts';
+import { STATE, StateMachine } from './state.ts';
+import type { Clock, Transport } from './transport.ts';
+
+/** A server does not mask and closes TCP first; a client masks and waits (sections 5.1, 7.1.1). */
+export type Role = 'client' | 'server';
+
+/** `readyState` as the WHATWG standard counts it; 0, CONNECTING, is over by now. */
+export const READY_STATE = { OPEN: 1, CLOSING: 2, CLOSED: 3 } as const;
+export type ReadyState = (typeof READY_STATE)[keyof typeof READY_STATE];
+
+/**
+ * What a connection speaks to. Bytes are `source[start, end)`, and the handler's for as long as
+ * the call lasts: what it keeps, it copies. Every method may call the connection again. One that
+ * throws fails the connection with 1011, and `receive` throws what it threw.
+ */
+export interface ConnectionHandler {
+  /**
+   * A whole message. A text is valid UTF-8; `ascii` is true where it is known to be ASCII.
+   * None comes after `close`, nor after the peer's Close.
+   */
+  onMessage(
+    opcode: MessageOpcode,
+    source: Buffer,
+    start: number,
+    end: number,
+    ascii: boolean,
+  ): void;
+  /** A Ping, which `autoPong` has answered. */
+  onPing(source: Buffer, start: number, end: number): void;
+  /** A Pong, asked for or not. */
+  onPong(source: Buffer, start: number, end: number): void;
+  /** After `send` answered false: there is room again. */
+  onDrain(): void;
+  /** Bytes wait that were not sent from inside `receive`: `flush` is due before this turn ends. */
+  onPending(): void;
+  /** The connection was failed, with a Close of this `closeCode`. `onClose` follows. */
+  onError(error: ProtocolError): void;
+  /**
+   * The transport is gone; called once, and nothing after it. 1005: the peer's Close had no code.
+   * 1006: the peer sent no Close (section 7.1.5).
+   */
+  onClose(code: number, reason: string, wasClean: boolean): void;
+}
+
+export interface ConnectionOptions extends ConnectionLimits {
+  /** Whether a Ping is answered by itself. Default: true. */
+  readonly autoPong: boolean;
+}
+
+const NEVER = Number.POSITIVE_INFINITY;
+
+const NO_BYTES: Buffer = Buffer.alloc(0);
+
+export class Connection implements MessageSink {
+  readonly #role: Role;
+  readonly #transport: Transport;
+  readonly #handler: ConnectionHandler;
+  readonly #clock: Clock;
+  readonly #options: ConnectionOptions;
+
+  readonly #state = new StateMachine();
+  readonly #decoder: FrameDecoder;
+  readonly #inbound: Inbound;
+  readonly #outbound: Outbound;
+  readonly #keepalive: Keepalive;
+
+  /** Bytes that came and were not decoded yet: from `#heldAt` on. */
+  #held: Buffer = NO_BYTES;
+  #heldAt = 0;
+  /** The transport ended, behind the bytes that are held. */
+  #ended = false;
+
+  /** Inside `receive`: what is sent now leaves at its end. */
+  #inTurn = false;
+  /** Something was sent in this turn that answers what was received in it. */
+  #replied = false;
+  #announced = false;
+
+  /** The application does not want to be given messages. */
+  #paused = false;
+  /** Replies cannot be written, so nothing is read that would bring about more of them. */
+  #congested = false;
+
+  #closeCode: number = CLOSE_CODE.ABNORMAL_CLOSURE;
+  #closeReason = '';
+  /** When the transport is destroyed, whatever the peer does. */
+  #closeDeadline = NEVER;
+
+  constructor(
+    role: Role,
+    transport: Transport,
+    handler: ConnectionHandler,
+    clock: Clock,
+    options: ConnectionOptions,
+  ) {
+    this.#role = role;
+    this.#transport = transport;
+    this.#handler = handler;
+    this.#clock = clock;
+    this.#options = options;
+    this.#inbound = new Inbound(this, options);
+    this.#decoder = new FrameDecoder(this.#inbound, role === 'server', false);
+    this.#outbound = new Outbound(role === 'client', transport, options);
+    this.#keepalive = new Keepalive(options, options.pingInterval > 0 ? clock.now() : 0);
+  }
+
+  get readyState(): ReadyState {
+    if (this.#state.isOpen) return READY_STATE.OPEN;
+    return this.#state.current === STATE.CLOSED ? READY_STATE.CLOSED : READY_STATE.CLOSING;
+  }
+
+  /** Bytes that wait to be sent, here and in the transport. */
+  get bufferedAmount(): number {
+    return this.#outbound.bufferedAmount;
+  }
+
+  /** Messages that the backpressure policy dropped. */
+  get dropped(): number {
+    return this.#outbound.dropped;
+  }
+
+  /** Milliseconds from the last Ping of the keepalive to its Pong; NaN before there was one. */
+  get latency(): number {
+    return this.#keepalive.latency;
+  }
+
+  /** When {@link tick} has something to do, in the time of the clock; `Infinity` for never. */
+  get deadline(): number {
+    return Math.min(this.#closeDeadline, this.#keepalive.deadline);
+  }
+
+  // ── What happens to the transport ─────────────────────────────────────────────────────────
+
+  /**
+   * Takes bytes off the wire, and unmasks them where they lie: `chunk` is ours from here on.
+   *
+   * @throws whatever a method of the handler throws, and nothing else
+   */
+  receive(chunk: Buffer): void {
+    // Section 7.1.7: after that, "an endpoint MUST NOT continue to attempt to process data".
+    if (!this.#state.isListening) return;
+    this.#keepalive.hear();
+    if (this.#held === NO_BYTES) {
+      this.#held = chunk;
+      this.#heldAt = 0;
+    } else {
+      // The transport was asked to pause, and had these under way; or it answered inside `write`.
+      this.#held = Buffer.concat([this.#held.subarray(this.#heldAt), chunk]);
+      this.#heldAt = 0;
+    }
+    this.decodeHeld();
+  }
+
+  /** The peer has ended its direction of the transport: FIN. */
+  receiveEnd(): void {
+    if (this.#inTurn || this.#held !== NO_BYTES) {
+      this.#ended = true;
+      return;
+    }
+    if (this.#state.isListening) this.lose();
+    else if (this.#state.current === STATE.CLOSED_CLEANLY) this.#transport.end();
+  }
+
+  /** The transport is gone in both directions. */
+  receiveTransportClose(): void {
+    if (this.#state.current === STATE.CLOSED) return;
+    const wasClean = this.#state.current === STATE.CLOSED_CLEANLY;
+    this.#state.apply('TRANSPORT_CLOSED');
+    this.stopMessages();
+    this.#closeDeadline = NEVER;
+    this.#handler.onClose(this.#closeCode, this.#closeReason, wasClean);
+  }
+
+  /** The transport, whose `write` had returned false, takes more. */
+  receiveDrain(): void {
+    const someoneWaited = this.#outbound.drain();
+    if (this.#congested && !this.#outbound.isBlocked) {
+      this.#congested = false;
+      this.readOrHold();
+    }
+    if (someoneWaited) this.#handler.onDrain();
+  }
+
+  /** Gives the transport all that waits. Due in the turn in which `onPending` was called. */
+  flush(): void {
+    this.#announced = false;
+    if (this.#outbound.flush()) this.#handler.onDrain();
+  }
+
+  /** Looks at the clock: sends the Ping that is due, or gives up a peer that is gone. */
+  tick(): void {
+    const now = this.#clock.now();
+    if (now >= this.#closeDeadline) {
+      this.#closeDeadline = NEVER;
+      this.#transport.destroy();
+      return;
+    }
+    if (!this.#state.isOpen) return;
+    const waiting = this.#outbound.bufferedAmount > 0;
+    const step = this.#keepalive.advance(now, this.#outbound.takenSize, this.isHolding, waiting);
+    if (step === 'dead') {
+      this.terminate();
+    } else if (step === 'ping') {
+      this.#outbound.sendControl(OPCODE.PING, this.#keepalive.payload());
+      this.flush();
+    }
+  }
+
+  // ── What the application wants ────────────────────────────────────────────────────────────
+
+  /**
+   * Sends a message in one frame; behind a message that is being sent as fragments, once that has
+   * ended. The bytes of a large binary (16 KiB and more) stay where they are on a server, and must
+   * not change before `bufferedAmount` is 0; smaller ones and those of a client are copied.
+   *
+   * @param data - a string is sent as UTF-8; an unpaired surrogate becomes U+FFFD
+   * @returns false when the message did not go out (the connection is not open, or the
+   *   backpressure policy dropped it; see `readyState` and `dropped`) or when more waits now than
+   *   `highWaterMark`: then `onDrain` follows
+   */
+  send(opcode: MessageOpcode, data: string | Uint8Array): boolean {
+    if (!this.#state.isOpen) return false;
+    return this.afterSend(this.#outbound.sendMessage(opcode, data));
+  }
+
+  /**
+   * Sends a message in several frames, of which `fin` is true for the last one. `opcode` counts
+   * in the first.
+   *
+   * @returns as {@link send}. A fragment that finds no room fails the connection with 1013,
+   *   whatever the policy: one that is missing would tear the message.
+   */
+  sendFragment(opcode: MessageOpcode, data: string | Uint8Array, fin: boolean): boolean {
+    if (!this.#state.isOpen) return false;
+    return this.afterSend(this.#outbound.sendFragment(opcode, data, fin));
+  }
+
+  /**
+   * Sends a Ping. Its Pong arrives at `onPong`.
+   *
+   * @returns false when it did not go out, or when the high-water mark is passed
+   * @throws {RangeError} for more than 125 bytes (section 5.5)
+   */
+  ping(payload: Uint8Array = NO_BYTES): boolean {
+    return this.sendControl(OPCODE.PING, payload);
+  }
+
+  /** Sends a Pong that nobody asked for, or the answer to a Ping without `autoPong`. As `ping`. */
+  pong(payload: Uint8Array = NO_BYTES): boolean {
+    return this.sendControl(OPCODE.PONG, payload);
+  }
+
+  /**
+   * Starts the closing handshake (section 7.1.2). No message is sent or delivered after it. Has
+   * no effect on a connection that is not open any more.
+   *
+   * @param code - as in `encodeClosePayload`; without one, the peer reports 1005
+   * @throws {TypeError | RangeError} for a code or reason that must not be sent
+   */
+  close(code?: number, reason?: string): void {
+    const payload = encodeClosePayload(code, reason);
+    if (!this.#state.isOpen) return;
+    this.#state.apply('SEND_CLOSE');
+    this.#outbound.endMessages();
+    this.#keepalive.stop();
+    this.startCloseTimeout();
+    this.#outbound.sendControl(OPCODE.CLOSE, payload);
+    this.announce();
+    // The peer's Close has to be read, whatever stands before it.
+    this.#paused = false;
+    this.#congested = false;
+    this.readOrHold();
+  }
+
+  /** Ends the connection at once, without a Close: the peer sees 1006, and so do we. */
+  terminate(): void {
+    if (this.#state.current === STATE.CLOSED) return;
+    if (this.#state.isListening) this.#state.apply('FAIL');
+    this.stopMessages();
+    this.#transport.destroy();
+  }
+
+  /**
+   * Fails the connection because our own side cannot go on (section 7.4.1: 1011 for an unexpected
+   * condition). For whoever catches what a handler of the application threw.
+   */
+  failInternally(): void {
+    if (this.#state.isListening) this.fail(CLOSE_CODE.INTERNAL_ERROR, '');
+  }
+
+  /** Delivers no message until {@link resume}, and asks the transport to hold back. */
+  pause(): void {
+    if (!this.#state.isOpen || this.#paused) return;
+    this.#paused = true;
+    this.readOrHold();
+  }
+
+  /** Delivers messages again, those first that came meanwhile. */
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#keepalive.hearAgain(this.#clock.now());
+    this.readOrHold();
+  }
+
+  // ── MessageSink: what the inbound half found ──────────────────────────────────────────────
+
+  onMessage(
+    opcode: MessageOpcode,
+    source: Buffer,
+    start: number,
+    end: number,
+    ascii: boolean,
+  ): void {
+    // After our Close the peer may go on sending (section 5.5.1), and nobody listens any more.
+    if (!this.#state.isOpen) return;
+    this.#handler.onMessage(opcode, source, start, end, ascii);
+    if (this.#replied && this.#outbound.isBlocked && this.#state.isOpen) {
+      this.#congested = true;
+      this.readOrHold();
+    }
+  }
+
+  onControl(opcode: number, source: Buffer, start: number, end: number): void {
+    if (opcode === OPCODE.CLOSE) {
+      this.onClose(source, start, end);
+    } else if (opcode === OPCODE.PING) {
+      // Section 5.5.2: "unless it already received a Close frame". One that we sent changes nothing.
+      if (this.#options.autoPong) this.#outbound.sendPong(source, start, end);
+      if (this.#state.isOpen) this.#handler.onPing(source, start, end);
+    } else {
+      this.#keepalive.hearPong(source, start, end, this.#clock);
+      if (this.#state.isOpen) this.#handler.onPong(source, start, end);
+    }
+  }
+
+  // ── Closing ───────────────────────────────────────────────────────────────────────────────
+
+  /** The peer's Close: section 5.5.1. */
+  private onClose(source: Buffer, start: number, end: number): void {
+    this.#closeCode = readCloseCode(source, start, end);
+    this.#closeReason = readCloseReason(source, start, end);
+    const mustAnswer = this.#state.isOpen;
+    this.#state.apply('RECEIVE_CLOSE');
+    // "Any data received after it" is discarded (section 1.4).
+    this.stopMessages();
+    if (mustAnswer) {
+      // "When sending a Close frame in response, the endpoint typically echos the status code."
+      this.#outbound.sendControl(OPCODE.CLOSE, source.subarray(start, Math.min(start + 2, end)));
+      this.#state.apply('SEND_CLOSE');
+      this.startCloseTimeout();
+    }
+    this.#outbound.flush();
+    // Section 7.1.1: the server closes TCP first, so that TIME_WAIT is its own; a client waits,
+    // for closeTimeout at the most.
+    if (this.#role === 'server') this.#transport.end();
+    this.#transport.resume();
+  }
+
+  /** _Fail the WebSocket Connection_ (section 7.1.7). The only place where that happens. */
+  private fail(closeCode: number, reason: string): void {
+    const closeWasSent = !this.#state.isOpen;
+    this.#state.apply('FAIL');
+    this.stopMessages();
+    this.startCloseTimeout();
+    if (!closeWasSent) {
+      this.#outbound.sendControl(OPCODE.CLOSE, encodeClosePayload(closeCode, reason));
+    }
+    this.#outbound.flush();
+    this.#transport.end();
+    // What still comes is read and discarded: unread bytes would turn our FIN into a reset, and
+    // that might overtake the Close.
+    this.#transport.resume();
+  }
+
+  private failBy(error: ProtocolError): void {
+    this.fail(error.closeCode, error.message);
+    this.#handler.onError(error);
+  }
+
+  /** The peer has left without a Close. There is nobody to send one to. */
+  private lose(): void {
+    this.#state.apply('FAIL');
+    this.stopMessages();
+    this.startCloseTimeout();
+    this.#outbound.flush();
+    this.#transport.end();
+  }
+
+  /** Nothing that comes from here on means anything, and nothing that waits may go out. */
+  private stopMessages(): void {
+    this.#decoder.stop();
+    this.#inbound.release();
+    this.#held = NO_BYTES;
+    this.#outbound.endMessages();
+    this.#keepalive.stop();
+  }
+
+  /** The first one counts: a peer cannot put it off. */
+  private startCloseTimeout(): void {
+    if (this.#closeDeadline === NEVER) {
+      this.#closeDeadline = this.#clock.now() + this.#options.closeTimeout;
+    }
+  }
+
+  // ── Reading ───────────────────────────────────────────────────────────────────────────────
+
+  private get isHolding(): boolean {
+    return this.#paused || this.#congested;
+  }
+
+  /** Brings the decoder and the transport in line with what may be read. */
+  private readOrHold(): void {
+    if (!this.#state.isListening) return;
+    if (this.isHolding) {
+      this.#decoder.stop();
+      this.#transport.pause();
+      return;
+    }
+    this.#decoder.start();
+    this.#transport.resume();
+    this.decodeHeld();
+  }
+
+  /**
+   * Decodes what is held, unless that is being done already, further up the stack. All that is
+   * sent meanwhile leaves in one write at the end.
+   */
+  private decodeHeld(): void {
+    if (this.#inTurn) return;
+    this.#inTurn = true;
+    try {
+      while (this.#held !== NO_BYTES && !this.isHolding) {
+        this.#replied = false;
+        this.decodeOnce();
+        this.flush();
+      }
+    } finally {
+      this.#inTurn = false;
+    }
+    // What was sent by `onDrain`, inside the last flush.
+    this.announce();
+    if (this.#ended && this.#held === NO_BYTES) {
+      this.#ended = false;
+      this.receiveEnd();
+    }
+  }
+
+  /** One pass of the decoder. The one `catch` for what a peer does wrong. */
+  private decodeOnce(): void {
+    const chunk = this.#held;
+    const from = this.#heldAt;
+    this.#held = NO_BYTES;
+    let at = chunk.length;
+    try {
+      at = this.#decoder.push(chunk, from);
+    } catch (error) {
+      if (!this.#state.isListening) throw error;
+      if (!(error instanceof ProtocolError)) {
+        // What a handler of the application throws is not ours to swallow.
+        this.fail(CLOSE_CODE.INTERNAL_ERROR, '');
+        throw error;
+      }
+      this.failBy(error);
+    }
+    if (at === chunk.length || !this.#state.isListening) return;
+    // The decoder was stopped inside the chunk. What came meanwhile stands behind the rest.
+    const later = this.#held;
+    this.#held = later === NO_BYTES ? chunk : Buffer.concat([chunk.subarray(at), later]);
+    this.#heldAt = later === NO_BYTES ? at : 0;
+  }
+
+  // ── Sending ───────────────────────────────────────────────────────────────────────────────
+
+  private afterSend(result: SendResult): boolean {
+    if (result === OVERFLOW) {
+      this.failBy(violation('READS_TOO_SLOWLY'));
+      return false;
+    }
+    if (result === DROPPED) return false;
+    if (this.#inTurn) this.#replied = true;
+    this.announce();
+    return this.#outbound.hasRoom();
+  }
+
+  private sendControl(opcode: number, payload: Uint8Array): boolean {
+    if (payload.length > MAX_CONTROL_SIZE) {
+      throw new RangeError(
+        `a control frame has at most ${MAX_CONTROL_SIZE} bytes of payload (RFC 6455, section 5.5)`,
+      );
+    }
+    if (!this.#state.isOpen) return false;
+    if (this.#outbound.bufferedAmount > this.#options.maxBackpressure) return false;
+    this.#outbound.sendControl(opcode, payload);
+    this.announce();
+    return this.#outbound.hasRoom();
+  }
+
+  /** Asks for a flush, once, unless one comes anyway at the end of this turn. */
+  private announce(): void {
+    if (this.#inTurn || this.#announced || !this.#outbound.isPending) return;
+    this.#announced = true;
+    this.#handler.onPending();
+  }
+}

@@ -1,0 +1,183 @@
+/**
+ * Frames to messages: RFC 6455, sections 5.4 and 6.2. Control frames may stand between the
+ * fragments of a message and are passed through at once.
+ *
+ * Knows what one message may cost and how fragments join; does not know what a message or a
+ * control frame brings about.
+ *
+ * @module
+ */
+
+import type { FrameSink } from '../frame/decoder.ts';
+import { MAX_CONTROL_SIZE } from '../frame/header.ts';
+import { type MessageOpcode, OPCODE, isControl } from '../frame/opcode.ts';
+import { Utf8Validator, isValidUtf8 } from '../frame/utf8.ts';
+import { violation } from '../frame/violation.ts';
+
+/** What an {@link Inbound} speaks to. The bytes are the receiver's for as long as the call lasts. */
+export interface MessageSink {
+  /**
+   * A whole message, `source[start, end)`. A text is valid UTF-8.
+   *
+   * @param opcode - of its first frame: text or binary
+   * @param ascii - true where it is known to be ASCII; false where nobody looked
+   */
+  onMessage(
+    opcode: MessageOpcode,
+    source: Buffer,
+    start: number,
+    end: number,
+    ascii: boolean,
+  ): void;
+  /** A whole Close, Ping or Pong with its payload. */
+  onControl(opcode: number, source: Buffer, start: number, end: number): void;
+}
+
+/** What a peer may make us keep. */
+export interface InboundLimits {
+  /** Bytes of one message. Beyond: 1009, before a byte of the frame is kept. Default: 1 MiB. */
+  readonly maxPayload: number;
+  /** Frames of one message, empty ones too. Beyond: 1008. Default: 16,384. */
+  readonly maxFragments: number;
+}
+
+const NO_BYTES: Buffer = Buffer.alloc(0);
+const NO_MESSAGE = 0;
+
+/**
+ * How far room may be made beyond what has come, towards what was announced: a large message is
+ * moved a few times at the most, and a peer that announces much and sends little costs little.
+ */
+const GROWTH_TOWARDS_ANNOUNCED = 4;
+
+export class Inbound implements FrameSink {
+  readonly #sink: MessageSink;
+  readonly #limits: InboundLimits;
+
+  // The frame whose payload is arriving.
+  #frameOpcode = 0;
+  #fin = false;
+
+  /** The type of the message that is not finished yet. */
+  #opcode: MessageOpcode | typeof NO_MESSAGE = NO_MESSAGE;
+  #fragments = 0;
+  /** The bytes of the message so far: the first `#size` of `#message`. */
+  #message: Buffer = NO_BYTES;
+  #size = 0;
+  #ascii = true;
+
+  /** Made for the first text that does not come whole. */
+  #validator: Utf8Validator | null = null;
+
+  /** A control frame that came in pieces: its first `#controlSize` bytes. */
+  #control: Buffer = NO_BYTES;
+  #controlSize = 0;
+
+  constructor(sink: MessageSink, limits: InboundLimits) {
+    this.#sink = sink;
+    this.#limits = limits;
+  }
+
+  /** Whether the peer has begun a message and not ended it. */
+  get isInMessage(): boolean {
+    return this.#opcode !== NO_MESSAGE;
+  }
+
+  onHead(opcode: number, fin: boolean, _rsv1: boolean, length: number): void {
+    this.#frameOpcode = opcode;
+    if (isControl(opcode)) return;
+
+    if (opcode === OPCODE.CONTINUATION) {
+      if (this.#opcode === NO_MESSAGE) throw violation('CONTINUATION_UNEXPECTED');
+    } else {
+      if (this.#opcode !== NO_MESSAGE) throw violation('CONTINUATION_EXPECTED');
+      this.#opcode = opcode === OPCODE.TEXT ? OPCODE.TEXT : OPCODE.BINARY;
+      this.#fragments = 0;
+      this.#ascii = true;
+    }
+    // Before a byte of it is kept: a peer must not make us hold what we will refuse.
+    if (this.#size + length > this.#limits.maxPayload) throw violation('MESSAGE_TOO_BIG');
+    if (++this.#fragments > this.#limits.maxFragments) throw violation('TOO_MANY_FRAGMENTS');
+    this.#fin = fin;
+  }
+
+  onPayload(source: Buffer, start: number, end: number, remaining: number, ascii: boolean): void {
+    if (isControl(this.#frameOpcode)) {
+      this.onControlPayload(source, start, end, remaining);
+      return;
+    }
+    const last = remaining === 0 && this.#fin;
+
+    // The common case: one frame, one chunk, one message. Nothing is copied.
+    if (last && this.#size === 0 && this.#fragments === 1) {
+      const isText = this.#opcode === OPCODE.TEXT;
+      if (isText && !ascii && !isValidUtf8(source, start, end)) throw violation('INVALID_UTF8');
+      this.#opcode = NO_MESSAGE;
+      this.#sink.onMessage(isText ? OPCODE.TEXT : OPCODE.BINARY, source, start, end, ascii);
+      return;
+    }
+
+    if (this.#opcode === OPCODE.TEXT) this.validate(source, start, end, last, ascii);
+    this.#ascii = this.#ascii && ascii;
+    this.keep(source, start, end, remaining);
+    if (!last) return;
+
+    // The state is right before the sink is called: it may throw, or stop us.
+    const opcode = this.#opcode === OPCODE.TEXT ? OPCODE.TEXT : OPCODE.BINARY;
+    const message = this.#message;
+    const size = this.#size;
+    this.release();
+    this.#sink.onMessage(opcode, message, 0, size, this.#ascii);
+  }
+
+  /** Gives up the message that is not finished: nobody will ask for it any more. */
+  release(): void {
+    this.#opcode = NO_MESSAGE;
+    this.#message = NO_BYTES;
+    this.#size = 0;
+  }
+
+  /** Section 8.1, for a text that comes in pieces: judged piece by piece. */
+  private validate(
+    source: Buffer,
+    start: number,
+    end: number,
+    last: boolean,
+    ascii: boolean,
+  ): void {
+    // As long as all was ASCII there is nothing to validate, and nothing to remember.
+    if (this.#ascii && ascii) return;
+    const validator = (this.#validator ??= new Utf8Validator());
+    if (!validator.push(source, start, end)) throw violation('INVALID_UTF8');
+    if (last && !validator.finish()) throw violation('INVALID_UTF8');
+  }
+
+  private onControlPayload(source: Buffer, start: number, end: number, remaining: number): void {
+    if (remaining === 0 && this.#controlSize === 0) {
+      this.#sink.onControl(this.#frameOpcode, source, start, end);
+      return;
+    }
+    if (this.#control === NO_BYTES) this.#control = Buffer.allocUnsafeSlow(MAX_CONTROL_SIZE);
+    this.#controlSize += source.copy(this.#control, this.#controlSize, start, end);
+    if (remaining > 0) return;
+    const size = this.#controlSize;
+    this.#controlSize = 0;
+    this.#sink.onControl(this.#frameOpcode, this.#control, 0, size);
+  }
+
+  /**
+   * Appends to the message. Room grows by doubling, so that many small fragments stay linear in
+   * time and in memory.
+   */
+  private keep(source: Buffer, start: number, end: number, remaining: number): void {
+    const need = this.#size + end - start;
+    if (need > this.#message.length) {
+      const announced = Math.min(need + remaining, GROWTH_TOWARDS_ANNOUNCED * need);
+      const room = Math.max(announced, Math.min(2 * this.#message.length, this.#limits.maxPayload));
+      const grown = Buffer.allocUnsafeSlow(room);
+      this.#message.copy(grown, 0, 0, this.#size);
+      this.#message = grown;
+    }
+    this.#size += source.copy(this.#message, this.#size, start, end);
+  }
+}

@@ -1,0 +1,202 @@
+/**
+ * One end of an open connection, as an application sees it: binds a `Connection` to a transport
+ * of Node, to a clock and to timers. Events up, calls down.
+ *
+ * @module
+ */
+
+import { EventEmitter } from 'node:events';
+import type { ProtocolError } from '../errors.ts';
+import { type MessageOpcode, OPCODE } from '../frame/opcode.ts';
+import {
+  Connection,
+  type ConnectionHandler,
+  type ConnectionOptions,
+  type ReadyState,
+  type Role,
+} from './connection.ts';
+import type { Transport } from './transport.ts';
+
+/** A transport of Node: a `net.Socket`, a `tls.TLSSocket`. */
+export interface NodeTransport extends Transport {
+  on(event: 'data', listener: (chunk: Buffer) => void): unknown;
+  on(event: 'end' | 'close' | 'drain', listener: () => void): unknown;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+}
+
+/** Listeners of a {@link Socket}, by event. */
+export interface SocketEvents {
+  /** A message: a string for a text, a Buffer of its own for a binary. */
+  message: [message: string | Buffer];
+  ping: [payload: Buffer];
+  pong: [payload: Buffer];
+  /** After `send` returned false: there is room again. */
+  drain: [];
+  /**
+   * A `ProtocolError`: the peer broke the protocol, and the connection was failed. Or what a
+   * listener of this socket threw: the connection is closed with 1011. Where nobody listens the
+   * process lives on all the same; the second becomes a warning of the process.
+   */
+  error: [error: Error];
+  /** The connection has ended. 1005: the Close had no code. 1006: there was no Close. */
+  close: [code: number, reason: string, wasClean: boolean];
+}
+
+/**
+ * A copy costs less than what a view would keep alive: a chunk of up to 64 KiB for a few bytes. So
+ * only a binary that fills at least half of its buffer is given out as a view of it.
+ */
+function own(source: Buffer, start: number, end: number): Buffer {
+  return 2 * (end - start) >= source.length
+    ? source.subarray(start, end)
+    : Buffer.from(source.subarray(start, end));
+}
+
+export class Socket extends EventEmitter<SocketEvents> {
+  readonly #connection: Connection;
+  #timer: NodeJS.Timeout | null = null;
+  /** When the timer fires; it is left alone as long as that is early enough. */
+  #timerAt = Number.POSITIVE_INFINITY;
+
+  /**
+   * @param head - bytes of the transport that came behind the handshake: the first frames
+   */
+  constructor(role: Role, transport: NodeTransport, options: ConnectionOptions, head: Buffer) {
+    super();
+    this.#connection = new Connection(role, transport, this.handler(), performance, options);
+    // Whoever made us adds listeners first. Before 'data', which starts to read in a tick too.
+    if (head.length > 0) {
+      process.nextTick(() => this.run(() => this.#connection.receive(Buffer.from(head))));
+    }
+    transport.on('data', (chunk) => this.run(() => this.#connection.receive(chunk)));
+    transport.on('end', () => this.run(() => this.#connection.receiveEnd()));
+    transport.on('drain', () => this.run(() => this.#connection.receiveDrain()));
+    transport.on('close', () => this.run(() => this.#connection.receiveTransportClose()));
+    // A reset: 'close' follows, and tells all that there is to tell (1006).
+    transport.on('error', () => this.#connection.terminate());
+    this.schedule();
+  }
+
+  /** 1 open, 2 closing, 3 closed. */
+  get readyState(): ReadyState {
+    return this.#connection.readyState;
+  }
+
+  /** Bytes that wait to be sent. */
+  get bufferedAmount(): number {
+    return this.#connection.bufferedAmount;
+  }
+
+  /** Milliseconds of the last round trip of a Ping and its Pong; NaN before there was one. */
+  get latency(): number {
+    return this.#connection.latency;
+  }
+
+  /**
+   * Sends a text (a string) or a binary (bytes). Never throws because of the connection's state.
+   *
+   * @returns false when the socket cannot take it (closed, or full) or is past its high-water
+   *   mark: wait for `drain`
+   */
+  send(data: string | Uint8Array): boolean {
+    return this.#connection.send(typeof data === 'string' ? OPCODE.TEXT : OPCODE.BINARY, data);
+  }
+
+  /** Sends a Ping, with at most 125 bytes. */
+  ping(payload?: Uint8Array): boolean {
+    return this.#connection.ping(payload);
+  }
+
+  /**
+   * Starts the closing handshake (RFC 6455, section 7.1.2).
+   *
+   * @param code - 1000 to 1003, 1007 to 1014 or 3000 to 4999. Default: none, reported as 1005
+   * @param reason - at most 123 bytes of UTF-8
+   * @throws {TypeError | RangeError} for a code or a reason that must not be sent
+   */
+  close(code?: number, reason?: string): void {
+    this.#connection.close(code, reason);
+    this.schedule();
+  }
+
+  /** Ends the connection at once, without a Close. */
+  terminate(): void {
+    this.#connection.terminate();
+  }
+
+  /** No `message` until `resume`; the peer is held back once buffers are full. */
+  pause(): void {
+    this.#connection.pause();
+  }
+
+  resume(): void {
+    this.run(() => this.#connection.resume());
+  }
+
+  private handler(): ConnectionHandler {
+    return {
+      onMessage: (opcode, source, start, end, ascii) => {
+        this.emit('message', readMessage(opcode, source, start, end, ascii));
+      },
+      onPing: (source, start, end) => void this.emit('ping', own(source, start, end)),
+      onPong: (source, start, end) => void this.emit('pong', own(source, start, end)),
+      onDrain: () => void this.emit('drain'),
+      onPending: () => process.nextTick(() => this.run(() => this.#connection.flush())),
+      onError: (error: ProtocolError) => {
+        // An 'error' that nobody listens to would end the process.
+        if (this.listenerCount('error') > 0) this.emit('error', error);
+      },
+      onClose: (code, reason, wasClean) => void this.emit('close', code, reason, wasClean),
+    };
+  }
+
+  /** Runs one step of the connection. What a listener throws in it ends this socket, and no more. */
+  private run(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.#connection.failInternally();
+      this.report(error);
+    }
+    this.schedule();
+  }
+
+  /** What a listener threw is a mistake of the application: not lost, and not the end of it. */
+  private report(thrown: unknown): void {
+    const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+    if (this.listenerCount('error') > 0) this.emit('error', error);
+    else process.emitWarning(error);
+  }
+
+  /** Makes sure that a timer fires when the connection wants to look at the clock. */
+  private schedule(): void {
+    const { deadline } = this.#connection;
+    if (deadline >= this.#timerAt && deadline !== Number.POSITIVE_INFINITY) return;
+    if (deadline === this.#timerAt) return;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#timerAt = deadline;
+    if (deadline === Number.POSITIVE_INFINITY) return;
+    this.#timer = setTimeout(
+      () => {
+        this.#timer = null;
+        this.#timerAt = Number.POSITIVE_INFINITY;
+        this.run(() => this.#connection.tick());
+      },
+      Math.max(0, deadline - performance.now()),
+    );
+    // The open transport keeps the process alive, and not the wait for its next Ping.
+    this.#timer.unref();
+  }
+}
+
+function readMessage(
+  opcode: MessageOpcode,
+  source: Buffer,
+  start: number,
+  end: number,
+  ascii: boolean,
+): string | Buffer {
+  if (opcode === OPCODE.BINARY) return own(source, start, end);
+  return source.toString(ascii ? 'latin1' : 'utf8', start, end);
+}

@@ -1,0 +1,56 @@
+/**
+ * The errors that this library throws or hands to a listener. Nothing stands below this file: it
+ * imports nothing, so that every other file may import it and no circle can form.
+ *
+ * What the caller does wrong is none of these: it is a `TypeError` or a `RangeError`, thrown
+ * before any state changes.
+ *
+ * @module
+ */
+
+/**
+ * The peer broke the WebSocket protocol after the handshake. The connection is failed with
+ * {@link closeCode} (RFC 6455, section 7.1.7).
+ */
+export class ProtocolError extends Error {
+  override readonly name = 'ProtocolError';
+  /** A stable name for the breach, such as `WS_ERR_RESERVED_BITS`. `docs/errors.md` lists all. */
+  readonly code: string;
+  /** The status code of the Close frame that we send (RFC 6455, section 7.4.1). */
+  readonly closeCode: number;
+
+  constructor(code: string, closeCode: number, message: string) {
+    super(message);
+    this.code = code;
+    this.closeCode = closeCode;
+  }
+}
+
+/**
+ * The peer broke the opening handshake (RFC 6455, section 4), or it was refused. On a server this
+ * becomes an HTTP answer with {@link status}; on a client a connection that never opened.
+ */
+export class HandshakeError extends Error {
+  override readonly name = 'HandshakeError';
+  /** A stable name for the reason, such as `WS_ERR_KEY_INVALID`. `docs/errors.md` lists all. */
+  readonly code: string;
+  /**
+   * The HTTP status: on a server the one that we answer with, on a client the one that the
+   * server answered with (0 where its answer was no HTTP response).
+   */
+  readonly status: number;
+  /** Header fields that the answer must carry, such as `Sec-WebSocket-Version` beside a 426. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+
+  constructor(
+    code: string,
+    status: number,
+    message: string,
+    headers: readonly (readonly [name: string, value: string])[] = [],
+  ) {
+    super(message);
+    this.code = code;
+    this.status = status;
+    this.headers = headers;
+  }
+}

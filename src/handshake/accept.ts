@@ -1,0 +1,237 @@
+/**
+ * The server's half of the opening handshake: RFC 6455, section 4.2. The head of a request in, a
+ * decision out; the answer as a string. (The client's half is offer.ts.)
+ *
+ * Whether a path exists and whether a user may connect is the application's affair; so these are
+ * two steps, with its decision between them: {@link readRequest}, then {@link acceptResponse} or
+ * {@link refusalResponse}.
+ *
+ * @module
+ */
+
+import { HandshakeError } from '../errors.ts';
+import { type Extension, formatExtensions, parseExtensions } from './extensions-header.ts';
+import { type HeaderFields, type HeadersInput, checkHeaders } from './fields.ts';
+import { hasToken, splitList } from './grammar.ts';
+import type { RequestHead } from './http1.ts';
+import { acceptValue, isKey } from './key.ts';
+import { WEBSOCKET_VERSION, refusal } from './refusal.ts';
+import { parseSubprotocols } from './subprotocol.ts';
+
+/** An opening handshake that fits the rules: what a server needs to know in order to decide. */
+export interface HandshakeRequest {
+  /** The path and query that are asked for, whatever form the request target had. */
+  readonly target: string;
+  readonly fields: HeaderFields;
+  /** The value of Host, which is valid and not empty. */
+  readonly host: string;
+  /** The value of Origin; undefined where the client is no browser (section 4.2.1, item 7). */
+  readonly origin: string | undefined;
+  /** Sec-WebSocket-Key, exactly as received. */
+  readonly key: string;
+  /** What the client offers, in its order of preference. */
+  readonly subprotocols: readonly string[];
+  readonly extensions: readonly Extension[];
+}
+
+/** What a server agrees to. */
+export interface Acceptance {
+  /** One of the subprotocols that were offered. Default: none. */
+  readonly subprotocol?: string | undefined;
+  /** Extensions with the parameters agreed on, each offered by the client. Default: none. */
+  readonly extensions?: readonly Extension[];
+  /** Further fields, such as Set-Cookie. */
+  readonly headers?: HeadersInput;
+}
+
+// uri-host [ ":" port ] (RFC 9110, section 7.2): an IP literal in brackets, or a name, of which
+// the grammar takes almost any character but those that would end it.
+const HOST = /^(?:\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z\-._~!$&'()*+,;=%]+)(?::[0-9]*)?$/;
+
+/** The absolute form of a target, which a server must take too (RFC 9112, section 3.2.2). */
+const ABSOLUTE_TARGET = /^(?:https?|wss?):\/\/([^/?#]*)(\/[^#]*|\?[^#]*)?$/i;
+
+const DIGITS = /^[0-9]+$/;
+
+/**
+ * Checks a request against section 4.2.1, item by item, and RFC 9110 and 9112 where they ask
+ * something of every request.
+ *
+ * @throws {HandshakeError} for the first rule that it breaks
+ */
+export function readRequest(head: RequestHead): HandshakeRequest {
+  const { fields } = head;
+  // 1. "An HTTP/1.1 or higher GET request." RFC 9110, section 7.8: a server ignores Upgrade in
+  // HTTP/1.0, so such a request cannot become a WebSocket.
+  if (head.minorVersion < 1) throw refusal('HTTP_VERSION');
+  checkBody(fields);
+  if (head.method !== 'GET') throw refusal('METHOD');
+  // 2. Host, of which RFC 9112, section 3.2 wants exactly one.
+  const { host, target } = readTarget(head.target, fields);
+
+  // 3. and 4. Upgrade and Connection.
+  if (!hasToken(fields.getAll('upgrade'), 'websocket')) throw refusal('UPGRADE');
+  if (!hasToken(fields.getAll('connection'), 'upgrade')) throw refusal('CONNECTION');
+
+  // 6. Before the key: who speaks another version may well have other rules for it.
+  const versions = fields.getAll('sec-websocket-version');
+  if (versions.length > 1) throw refusal('VERSION_DUPLICATE');
+  if (versions[0] !== WEBSOCKET_VERSION) throw refusal('VERSION');
+
+  // 5. The key.
+  const keys = fields.getAll('sec-websocket-key');
+  if (keys.length > 1) throw refusal('KEY_DUPLICATE');
+  const key = keys[0] ?? '';
+  if (!isKey(key)) throw refusal('KEY');
+
+  // 7. to 9. What is optional.
+  const origins = fields.getAll('origin');
+  if (origins.length > 1) throw refusal('ORIGIN');
+  const subprotocols = parseSubprotocols(fields.getAll('sec-websocket-protocol'));
+  if (subprotocols === null) throw refusal('SUBPROTOCOL');
+  const extensions = parseExtensions(fields.getAll('sec-websocket-extensions'));
+  if (extensions === null) throw refusal('EXTENSIONS');
+
+  // RFC 9110, section 10.1.1: an expectation that we do not know cannot be met.
+  if (fields.getAll('expect').some((value) => value.toLowerCase() !== '100-continue')) {
+    throw refusal('EXPECTATION');
+  }
+  return { target, fields, host, origin: origins[0], key, subprotocols, extensions };
+}
+
+/**
+ * Refuses a body, announced in whatever way: its bytes would be read as frames. Where the ways
+ * contradict each other, that is said (RFC 9112, section 6.3).
+ */
+function checkBody(fields: HeaderFields): void {
+  const lengths = splitList(fields.getAll('content-length'));
+  const announced = fields.has('content-length');
+  const chunked = fields.has('transfer-encoding');
+  if (announced && chunked) throw refusal('FRAMING');
+  if (announced && (lengths.length === 0 || !lengths.every((length) => DIGITS.test(length)))) {
+    throw refusal('FRAMING');
+  }
+  if (new Set(lengths).size > 1) throw refusal('FRAMING');
+  if (chunked || lengths.some((length) => Number(length) > 0)) throw refusal('BODY');
+}
+
+/** Host, and the path with its query. The host of an absolute target goes before the field. */
+function readTarget(target: string, fields: HeaderFields): { host: string; target: string } {
+  const hosts = fields.getAll('host');
+  const host = hosts[0] ?? '';
+  if (hosts.length !== 1 || !HOST.test(host)) throw refusal('HOST');
+  if (target.startsWith('/') && !target.includes('#')) return { host, target };
+
+  const absolute = ABSOLUTE_TARGET.exec(target);
+  if (absolute === null) throw refusal('TARGET');
+  const authority = absolute[1]!;
+  if (!HOST.test(authority)) throw refusal('HOST');
+  const path = absolute[2] ?? '/';
+  return { host: authority, target: path.startsWith('/') ? path : `/${path}` };
+}
+
+/**
+ * The answer that accepts: the head of a 101, to be sent as latin1. Frames may follow at once.
+ *
+ * @throws {RangeError} for a subprotocol or an extension that the client did not offer
+ * @throws {TypeError} for a header field that must not be sent
+ */
+export function acceptResponse(request: HandshakeRequest, acceptance: Acceptance = {}): string {
+  const { subprotocol, extensions = [], headers = [] } = acceptance;
+  const lines = [
+    'HTTP/1.1 101 Switching Protocols',
+    'Upgrade: websocket',
+    'Connection: Upgrade',
+    `Sec-WebSocket-Accept: ${acceptValue(request.key)}`,
+  ];
+  if (subprotocol !== undefined) {
+    if (!request.subprotocols.includes(subprotocol)) {
+      throw new RangeError(`the client did not offer the subprotocol ${subprotocol}`);
+    }
+    lines.push(`Sec-WebSocket-Protocol: ${subprotocol}`);
+  }
+  if (extensions.length > 0) {
+    for (const { name } of extensions) {
+      if (!request.extensions.some((offered) => offered.name === name)) {
+        throw new RangeError(`the client did not offer the extension ${name}`);
+      }
+    }
+    lines.push(`Sec-WebSocket-Extensions: ${formatExtensions(extensions)}`);
+  }
+  for (const [name, value] of checkHeaders(headers)) lines.push(`${name}: ${value}`);
+
+  // RFC 9110, section 7.8: who sent Upgrade and Expect gets a 100 before the 101.
+  const interim = request.fields.has('expect') ? 'HTTP/1.1 100 Continue\r\n\r\n' : '';
+  return `${interim}${lines.join('\r\n')}\r\n\r\n`;
+}
+
+/** The answer that refuses: what to tell whom. */
+export interface RefusalAnswer {
+  /** 300 to 599. */
+  readonly status: number;
+  /** The reason phrase of the status line. Default: the one of HTTP, or nothing. */
+  readonly reason?: string;
+  readonly headers?: HeadersInput;
+  /** Plain text. Default: none. */
+  readonly body?: string;
+}
+
+// The reason phrases of the statuses that refusal.ts uses. Others go without: nobody reads them.
+const REASON = new Map([
+  [400, 'Bad Request'],
+  [401, 'Unauthorized'],
+  [403, 'Forbidden'],
+  [404, 'Not Found'],
+  [405, 'Method Not Allowed'],
+  [408, 'Request Timeout'],
+  [414, 'URI Too Long'],
+  [417, 'Expectation Failed'],
+  [421, 'Misdirected Request'],
+  [426, 'Upgrade Required'],
+  [431, 'Request Header Fields Too Large'],
+  [500, 'Internal Server Error'],
+  [503, 'Service Unavailable'],
+  [505, 'HTTP Version Not Supported'],
+]);
+
+/**
+ * A whole HTTP response, to be sent as UTF-8, after which the connection is closed: whatever came
+ * behind the request must never be read as another one.
+ *
+ * @throws {RangeError} for a status that refuses nothing
+ * @throws {TypeError} for a header field that must not be sent
+ */
+export function refusalResponse(answer: RefusalAnswer): string {
+  const { status, reason = REASON.get(status) ?? '', headers = [], body = '' } = answer;
+  if (!Number.isInteger(status) || status < 300 || status > 599) {
+    throw new RangeError(`the status ${status} does not refuse: 300 to 599 do`);
+  }
+  return writeResponse(status, reason, checkHeaders(headers), body);
+}
+
+/** The response for a handshake that broke a rule, or was refused by a row of refusal.ts. */
+export function errorResponse(error: HandshakeError): string {
+  const { status, headers, message } = error;
+  return writeResponse(status, REASON.get(status) ?? '', headers, `${message}\n`);
+}
+
+function writeResponse(
+  status: number,
+  reason: string,
+  headers: readonly (readonly [string, string])[],
+  body: string,
+): string {
+  const upgrades = headers.some(([name]) => name === 'Connection');
+  const lines = [
+    `HTTP/1.1 ${status} ${reason}`,
+    `Date: ${new Date().toUTCString()}`,
+    // Upgrade has to be named in Connection, also where the connection ends (RFC 9110, 7.8).
+    upgrades ? 'Connection: Upgrade, close' : 'Connection: close',
+    'Content-Type: text/plain; charset=utf-8',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+  ];
+  for (const [name, value] of headers) {
+    if (name !== 'Connection') lines.push(`${name}: ${value}`);
+  }
+  return `${lines.join('\r\n')}\r\n\r\n${body}`;
+}

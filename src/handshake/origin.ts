@@ -1,0 +1,82 @@
+/**
+ * Who may connect: RFC 6455, sections 4.2.2 and 10.2. A browser sends its cookies with a handshake
+ * from any page, and names that page in Origin. Looking at it is all that stands between a user's
+ * session and every other site that this user visits.
+ *
+ * `origins` holds against that; `hosts` holds against DNS rebinding, where a foreign name leads to
+ * our address and Origin and Host agree.
+ *
+ * @module
+ */
+
+/**
+ * Which origins may connect.
+ * - `'same-origin'`: host and port of Origin are those of Host. The default port is that of the
+ *   Origin's scheme, so that it is right behind a proxy that ends TLS.
+ * - a list of origins such as `'https://example.com'`
+ * - `'*'`: every one, `null` too
+ * - a function of Origin and Host
+ *
+ * A request without Origin comes from no browser and passes, except where a function says no.
+ */
+export type OriginPolicy =
+  | 'same-origin'
+  | '*'
+  | readonly string[]
+  | ((origin: string | undefined, host: string) => boolean);
+
+/** Decides on the values of Origin, where there is one, and Host. */
+export type OriginCheck = (origin: string | undefined, host: string) => boolean;
+
+/**
+ * Makes the check of a policy, once for many handshakes.
+ *
+ * @throws {TypeError} for an element of the list that is no origin
+ */
+export function createOriginCheck(policy: OriginPolicy): OriginCheck {
+  if (typeof policy === 'function') return policy;
+  if (policy === '*') return () => true;
+  if (policy === 'same-origin') {
+    return (origin, host) => origin === undefined || isSameOrigin(origin, host);
+  }
+  const allowed = new Set(policy.map(requireOrigin));
+  return (origin, _host) => origin === undefined || allowed.has(normalizeOrigin(origin) ?? '');
+}
+
+function isSameOrigin(origin: string, host: string): boolean {
+  const page = URL.parse(origin);
+  if (page === null || (page.protocol !== 'https:' && page.protocol !== 'http:')) return false;
+  // Reading Host under the scheme of the page drops a port that is the default there.
+  return URL.parse(`${page.protocol}//${host}`)?.host === page.host;
+}
+
+function requireOrigin(origin: string): string {
+  const normal = normalizeOrigin(origin);
+  if (normal === null) throw new TypeError(`${JSON.stringify(origin)} is not an origin`);
+  return normal;
+}
+
+/** Scheme and host in lower case, without a default port. Null for what is no origin. */
+function normalizeOrigin(origin: string): string | null {
+  const url = URL.parse(origin);
+  if (url === null || url.host === '') return null;
+  // Schemes that the URL standard does not know, such as a browser extension's, have no origin
+  // of their own there.
+  return url.origin === 'null' ? `${url.protocol}//${url.host}` : url.origin;
+}
+
+/** Decides on the value of Host. */
+export type HostCheck = (host: string) => boolean;
+
+/**
+ * Makes the check of an allow-list of hosts: `'example.com'` allows every port of it,
+ * `'example.com:8080'` only that one. Without a list every host passes.
+ */
+export function createHostCheck(hosts: readonly string[] | undefined): HostCheck {
+  if (hosts === undefined) return () => true;
+  const allowed = new Set(hosts.map((host) => host.toLowerCase()));
+  return (host) => {
+    const lower = host.toLowerCase();
+    return allowed.has(lower) || allowed.has(lower.replace(/:[0-9]*$/, ''));
+  };
+}

@@ -1,0 +1,59 @@
+/**
+ * The face of the core without I/O, for those who bring their own transport: a handshake of
+ * strings and heads, and a connection that is fed bytes and told the time.
+ *
+ * @module
+ */
+
+export { HandshakeError, ProtocolError } from './errors.ts';
+export { CLOSE_CODE } from './frame/close-code.ts';
+export { OPCODE, type MessageOpcode, type Opcode } from './frame/opcode.ts';
+export {
+  Connection,
+  READY_STATE,
+  type ConnectionHandler,
+  type ConnectionOptions,
+  type ReadyState,
+  type Role,
+} from './connection/connection.ts';
+export {
+  DEFAULT_LIMITS,
+  checkLimit,
+  resolveLimits,
+  type ConnectionLimits,
+} from './connection/limits.ts';
+export { type BackpressurePolicy } from './connection/outbound.ts';
+export { type Clock, type Transport } from './connection/transport.ts';
+export {
+  acceptResponse,
+  errorResponse,
+  readRequest,
+  refusalResponse,
+  type Acceptance,
+  type HandshakeRequest,
+  type RefusalAnswer,
+} from './handshake/accept.ts';
+export { type Extension } from './handshake/extensions-header.ts';
+export { HeaderFields, type HeadersInput } from './handshake/fields.ts';
+export {
+  DEFAULT_HEAD_LIMITS,
+  RequestHeadParser,
+  ResponseHeadParser,
+  type HeadLimits,
+  type RequestHead,
+  type ResponseHead,
+} from './handshake/http1.ts';
+export {
+  checkAnswer,
+  createOffer,
+  type Agreement,
+  type Offer,
+  type OfferOptions,
+} from './handshake/offer.ts';
+export {
+  createHostCheck,
+  createOriginCheck,
+  type HostCheck,
+  type OriginCheck,
+  type OriginPolicy,
+} from './handshake/origin.ts';

@@ -1,0 +1,231 @@
+/**
+ * A WebSocket server on raw sockets: reads the head of a request by our own parser, decides, and
+ * hands out a {@link Socket}. It also takes requests that an `http.Server` has read.
+ *
+ * Thin on purpose, for now: routes, hooks, attaching and graceful shutdown build on it.
+ *
+ * @module
+ */
+
+import { EventEmitter } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import { type AddressInfo, type Server, type Socket as NetSocket, createServer } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { ConnectionOptions } from '../connection/connection.ts';
+import { checkLimit, resolveLimits } from '../connection/limits.ts';
+import { Socket } from '../connection/socket.ts';
+import { HandshakeError } from '../errors.ts';
+import {
+  type HandshakeRequest,
+  acceptResponse,
+  errorResponse,
+  readRequest,
+} from '../handshake/accept.ts';
+import { HeaderFields } from '../handshake/fields.ts';
+import {
+  DEFAULT_HEAD_LIMITS,
+  type HeadLimits,
+  type RequestHead,
+  RequestHeadParser,
+} from '../handshake/http1.ts';
+import {
+  type HostCheck,
+  type OriginCheck,
+  type OriginPolicy,
+  createHostCheck,
+  createOriginCheck,
+} from '../handshake/origin.ts';
+import { refusal } from '../handshake/refusal.ts';
+import { chooseSubprotocol } from '../handshake/subprotocol.ts';
+import { refuse } from './refuse.ts';
+
+export interface WebSocketServerOptions extends Partial<ConnectionOptions>, Partial<HeadLimits> {
+  /** Which origins may connect; others get 403. Default: `'same-origin'`. */
+  readonly origins?: OriginPolicy;
+  /** Which hosts are served; others get 421. Default: all. */
+  readonly hosts?: readonly string[];
+  /** The only path that is served; others get 404. Default: every path. */
+  readonly path?: string;
+  /** The subprotocols that the server speaks. The client's first choice among them wins. */
+  readonly subprotocols?: readonly string[];
+  /** Milliseconds from the connection to the end of its request; then 408. Default: 10,000. */
+  readonly handshakeTimeout?: number;
+}
+
+export interface WebSocketServerEvents {
+  /** A connection is open. Its listeners are added now: the first message comes after this. */
+  connection: [socket: Socket, request: HandshakeRequest];
+}
+
+const DEFAULT_HANDSHAKE_TIMEOUT = 10_000;
+
+export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
+  readonly #connection: ConnectionOptions;
+  readonly #headLimits: HeadLimits;
+  readonly #handshakeTimeout: number;
+  readonly #path: string | undefined;
+  readonly #subprotocols: readonly string[];
+  readonly #isOriginAllowed: OriginCheck;
+  readonly #isHostAllowed: HostCheck;
+
+  readonly #sockets = new Set<Socket>();
+  /** Transports of our own listener that have not finished their request. */
+  readonly #pending = new Set<NetSocket>();
+  #listener: Server | null = null;
+
+  /**
+   * @throws {TypeError | RangeError} for an option that cannot be
+   */
+  constructor(options: WebSocketServerOptions = {}) {
+    super();
+    this.#connection = { ...resolveLimits(options), autoPong: options.autoPong ?? true };
+    this.#headLimits = {
+      maxHeadSize: options.maxHeadSize ?? DEFAULT_HEAD_LIMITS.maxHeadSize,
+      maxHeaderFields: options.maxHeaderFields ?? DEFAULT_HEAD_LIMITS.maxHeaderFields,
+      maxTargetSize: options.maxTargetSize ?? DEFAULT_HEAD_LIMITS.maxTargetSize,
+    };
+    for (const [name, value] of Object.entries(this.#headLimits)) checkLimit(name, value);
+    this.#handshakeTimeout = options.handshakeTimeout ?? DEFAULT_HANDSHAKE_TIMEOUT;
+    checkLimit('handshakeTimeout', this.#handshakeTimeout);
+    this.#path = options.path;
+    this.#subprotocols = options.subprotocols ?? [];
+    this.#isOriginAllowed = createOriginCheck(options.origins ?? 'same-origin');
+    this.#isHostAllowed = createHostCheck(options.hosts);
+  }
+
+  /** The connections that are open or closing. */
+  get sockets(): ReadonlySet<Socket> {
+    return this.#sockets;
+  }
+
+  /**
+   * Listens on a TCP port. Resolves when connections can come.
+   *
+   * @param port - 0 for any that is free: {@link address} tells
+   * @param host - Default: all addresses
+   * @throws {Error} where the port cannot be had, or the server listens already
+   */
+  async listen(port: number, host?: string): Promise<void> {
+    if (this.#listener !== null) throw new Error('the server listens already');
+    // The closing handshake needs half-open connections: the peer may end before we do.
+    const listener = createServer({ allowHalfOpen: true, noDelay: true });
+    this.#listener = listener;
+    listener.on('connection', (transport) => this.readHead(transport));
+    try {
+      await new Promise<void>((resolve, reject) => {
+        listener.once('error', reject);
+        listener.listen(port, host, resolve);
+      });
+    } catch (error) {
+      this.#listener = null;
+      throw error;
+    }
+  }
+
+  /** Where the server listens; null where it does not. */
+  address(): AddressInfo | null {
+    const address = this.#listener?.address() ?? null;
+    return typeof address === 'string' ? null : address;
+  }
+
+  /**
+   * Takes a request that an `http.Server` has read: call it from its `upgrade` event. Requests
+   * that do not fit are answered and closed.
+   */
+  handleUpgrade(request: IncomingMessage, transport: Duplex, head: Buffer): void {
+    // From here on nobody else listens: a reset must not end the process.
+    transport.on('error', () => transport.destroy());
+    this.decide(
+      {
+        method: request.method ?? '',
+        target: request.url ?? '',
+        minorVersion: request.httpVersionMinor,
+        fields: HeaderFields.fromRaw(request.rawHeaders),
+      },
+      transport,
+      head,
+    );
+  }
+
+  /**
+   * Stops listening, closes all connections with 1001, and resolves when the last one has ended.
+   */
+  async close(): Promise<void> {
+    const listener = this.#listener;
+    this.#listener = null;
+    for (const transport of this.#pending) transport.destroy();
+    const ends = [...this.#sockets].map(
+      (socket) => new Promise<void>((resolve) => socket.once('close', () => resolve())),
+    );
+    for (const socket of this.#sockets) socket.close(1001);
+    if (listener !== null) {
+      ends.push(new Promise<void>((resolve) => listener.close(() => resolve())));
+    }
+    await Promise.all(ends);
+  }
+
+  /** Reads a request on our own listener. Its deadline is one for the whole, not for each byte. */
+  private readHead(transport: NetSocket): void {
+    const parser = new RequestHeadParser(this.#headLimits);
+    this.#pending.add(transport);
+    const leave = (): void => {
+      clearTimeout(timer);
+      this.#pending.delete(transport);
+      transport.off('data', onData);
+      transport.off('end', onEnd);
+    };
+    const onData = (chunk: Buffer): void => {
+      try {
+        const at = parser.push(chunk);
+        if (at === -1) return;
+        leave();
+        this.decide(parser.head!, transport, chunk.subarray(at));
+      } catch (error) {
+        leave();
+        this.refuse(error, transport);
+      }
+    };
+    const onEnd = (): void => {
+      leave();
+      transport.destroy();
+    };
+    const timer = setTimeout(() => {
+      leave();
+      this.refuse(refusal('TIMEOUT'), transport);
+    }, this.#handshakeTimeout);
+    transport.on('error', () => transport.destroy());
+    transport.once('close', leave);
+    transport.on('data', onData);
+    transport.on('end', onEnd);
+  }
+
+  /** Answers a request: a connection, or a refusal. */
+  private decide(head: RequestHead, transport: Duplex, rest: Buffer): void {
+    let request: HandshakeRequest;
+    let subprotocol: string | undefined;
+    try {
+      request = readRequest(head);
+      if (this.#path !== undefined && request.target.split('?')[0] !== this.#path) {
+        throw refusal('NOT_FOUND');
+      }
+      if (!this.#isHostAllowed(request.host)) throw refusal('HOST_FORBIDDEN');
+      if (!this.#isOriginAllowed(request.origin, request.host)) throw refusal('ORIGIN');
+      subprotocol = chooseSubprotocol(request.subprotocols, this.#subprotocols);
+      transport.write(acceptResponse(request, { subprotocol }), 'latin1');
+    } catch (error) {
+      this.refuse(error, transport);
+      return;
+    }
+    const socket = new Socket('server', transport, this.#connection, rest);
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
+    this.emit('connection', socket, request);
+  }
+
+  /** Whatever went wrong has an answer: that of the table, or 500 for what the application threw. */
+  private refuse(error: unknown, transport: Duplex): void {
+    const known = error instanceof HandshakeError ? error : refusal('INTERNAL');
+    if (known !== error) process.emitWarning(error instanceof Error ? error : String(error));
+    refuse(transport, errorResponse(known), this.#connection.closeTimeout);
+  }
+}
