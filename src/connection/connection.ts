@@ -18,6 +18,7 @@ import { MAX_CONTROL_SIZE } from '../frame/header.ts';
 import { type MessageOpcode, OPCODE } from '../frame/opcode.ts';
 import { violation } from '../frame/violation.ts';
 import { Inbound, type MessageSink } from './inbound.ts';
+import { Intake, type IntakeOwner } from './intake.ts';
 import { Keepalive } from './keepalive.ts';
 import type { ConnectionLimits } from './limits.ts';
 import { DROPPED, OVERFLOW, Outbound, type SendResult } from './outbound.ts';
@@ -74,7 +75,7 @@ const NEVER = Number.POSITIVE_INFINITY;
 
 const NO_BYTES: Buffer = Buffer.alloc(0);
 
-export class Connection implements MessageSink {
+export class Connection implements MessageSink, IntakeOwner {
   readonly #role: Role;
   readonly #transport: Transport;
   readonly #handler: ConnectionHandler;
@@ -83,26 +84,14 @@ export class Connection implements MessageSink {
 
   readonly #state = new StateMachine();
   readonly #decoder: FrameDecoder;
+  readonly #intake: Intake;
   readonly #inbound: Inbound;
   readonly #outbound: Outbound;
   readonly #keepalive: Keepalive;
 
-  /** Bytes that came and were not decoded yet: from `#heldAt` on. */
-  #held: Buffer = NO_BYTES;
-  #heldAt = 0;
-  /** The transport ended, behind the bytes that are held. */
-  #ended = false;
-
-  /** Inside `receive`: what is sent now leaves at its end. */
-  #inTurn = false;
   /** Something was sent in this turn that answers what was received in it. */
   #replied = false;
   #announced = false;
-
-  /** The application does not want to be given messages. */
-  #paused = false;
-  /** Replies cannot be written, so nothing is read that would bring about more of them. */
-  #congested = false;
 
   #closeCode: number = CLOSE_CODE.ABNORMAL_CLOSURE;
   #closeReason = '';
@@ -121,6 +110,7 @@ export class Connection implements MessageSink {
     this.#handler = handler;
     this.#clock = clock;
     this.#options = options;
+    this.#intake = new Intake(this, transport);
     this.#inbound = new Inbound(this, options);
     this.#decoder = new FrameDecoder(this.#inbound, role === 'server', false);
     this.#outbound = new Outbound(role === 'client', transport, options);
@@ -163,25 +153,14 @@ export class Connection implements MessageSink {
     // Section 7.1.7: after that, "an endpoint MUST NOT continue to attempt to process data".
     if (!this.#state.isListening) return;
     this.#keepalive.hear();
-    if (this.#held === NO_BYTES) {
-      this.#held = chunk;
-      this.#heldAt = 0;
-    } else {
-      // The transport was asked to pause, and had these under way; or it answered inside `write`.
-      this.#held = Buffer.concat([this.#held.subarray(this.#heldAt), chunk]);
-      this.#heldAt = 0;
-    }
-    this.decodeHeld();
+    this.#intake.take(chunk);
+    // What was sent by `onDrain`, inside the last flush.
+    this.announce();
   }
 
   /** The peer has ended its direction of the transport: FIN. */
   receiveEnd(): void {
-    if (this.#inTurn || this.#held !== NO_BYTES) {
-      this.#ended = true;
-      return;
-    }
-    if (this.#state.isListening) this.lose();
-    else if (this.#state.current === STATE.CLOSED_CLEANLY) this.#transport.end();
+    this.#intake.end();
   }
 
   /** The transport is gone in both directions. */
@@ -197,10 +176,7 @@ export class Connection implements MessageSink {
   /** The transport, whose `write` had returned false, takes more. */
   receiveDrain(): void {
     const someoneWaited = this.#outbound.drain();
-    if (this.#congested && !this.#outbound.isBlocked) {
-      this.#congested = false;
-      this.readOrHold();
-    }
+    if (this.#intake.isCongested && !this.#outbound.isBlocked) this.#intake.congest(false);
     if (someoneWaited) this.#handler.onDrain();
   }
 
@@ -220,7 +196,12 @@ export class Connection implements MessageSink {
     }
     if (!this.#state.isOpen) return;
     const waiting = this.#outbound.bufferedAmount > 0;
-    const step = this.#keepalive.advance(now, this.#outbound.takenSize, this.isHolding, waiting);
+    const step = this.#keepalive.advance(
+      now,
+      this.#outbound.takenSize,
+      this.#intake.isHolding,
+      waiting,
+    );
     if (step === 'dead') {
       this.terminate();
     } else if (step === 'ping') {
@@ -290,9 +271,7 @@ export class Connection implements MessageSink {
     this.#outbound.sendControl(OPCODE.CLOSE, payload);
     this.announce();
     // The peer's Close has to be read, whatever stands before it.
-    this.#paused = false;
-    this.#congested = false;
-    this.readOrHold();
+    this.#intake.release();
   }
 
   /** Ends the connection at once, without a Close: the peer sees 1006, and so do we. */
@@ -313,17 +292,15 @@ export class Connection implements MessageSink {
 
   /** Delivers no message until {@link resume}, and asks the transport to hold back. */
   pause(): void {
-    if (!this.#state.isOpen || this.#paused) return;
-    this.#paused = true;
-    this.readOrHold();
+    if (this.#state.isOpen && !this.#intake.isPaused) this.#intake.pause(true);
   }
 
   /** Delivers messages again, those first that came meanwhile. */
   resume(): void {
-    if (!this.#paused) return;
-    this.#paused = false;
+    if (!this.#intake.isPaused) return;
     this.#keepalive.hearAgain(this.#clock.now());
-    this.readOrHold();
+    this.#intake.pause(false);
+    this.announce();
   }
 
   // ── MessageSink: what the inbound half found ──────────────────────────────────────────────
@@ -339,8 +316,7 @@ export class Connection implements MessageSink {
     if (!this.#state.isOpen) return;
     this.#handler.onMessage(opcode, source, start, end, ascii);
     if (this.#replied && this.#outbound.isBlocked && this.#state.isOpen) {
-      this.#congested = true;
-      this.readOrHold();
+      this.#intake.congest(true);
     }
   }
 
@@ -377,7 +353,6 @@ export class Connection implements MessageSink {
     // Section 7.1.1: the server closes TCP first, so that TIME_WAIT is its own; a client waits,
     // for closeTimeout at the most.
     if (this.#role === 'server') this.#transport.end();
-    this.#transport.resume();
   }
 
   /** _Fail the WebSocket Connection_ (section 7.1.7). The only place where that happens. */
@@ -391,9 +366,6 @@ export class Connection implements MessageSink {
     }
     this.#outbound.flush();
     this.#transport.end();
-    // What still comes is read and discarded: unread bytes would turn our FIN into a reset, and
-    // that might overtake the Close.
-    this.#transport.resume();
   }
 
   private failBy(error: ProtocolError): void {
@@ -412,9 +384,8 @@ export class Connection implements MessageSink {
 
   /** Nothing that comes from here on means anything, and nothing that waits may go out. */
   private stopMessages(): void {
-    this.#decoder.stop();
+    this.#intake.stop();
     this.#inbound.release();
-    this.#held = NO_BYTES;
     this.#outbound.endMessages();
     this.#keepalive.stop();
   }
@@ -426,71 +397,37 @@ export class Connection implements MessageSink {
     }
   }
 
-  // ── Reading ───────────────────────────────────────────────────────────────────────────────
+  // ── IntakeOwner: when bytes are decoded ───────────────────────────────────────────────────
 
-  private get isHolding(): boolean {
-    return this.#paused || this.#congested;
-  }
-
-  /** Brings the decoder and the transport in line with what may be read. */
-  private readOrHold(): void {
-    if (!this.#state.isListening) return;
-    if (this.isHolding) {
-      this.#decoder.stop();
-      this.#transport.pause();
-      return;
-    }
-    this.#decoder.start();
-    this.#transport.resume();
-    this.decodeHeld();
-  }
-
-  /**
-   * Decodes what is held, unless that is being done already, further up the stack. All that is
-   * sent meanwhile leaves in one write at the end.
-   */
-  private decodeHeld(): void {
-    if (this.#inTurn) return;
-    this.#inTurn = true;
+  /** The one `catch` for what a peer does wrong. */
+  decode(chunk: Buffer, from: number): number {
+    this.#replied = false;
     try {
-      while (this.#held !== NO_BYTES && !this.isHolding) {
-        this.#replied = false;
-        this.decodeOnce();
-        this.flush();
-      }
-    } finally {
-      this.#inTurn = false;
-    }
-    // What was sent by `onDrain`, inside the last flush.
-    this.announce();
-    if (this.#ended && this.#held === NO_BYTES) {
-      this.#ended = false;
-      this.receiveEnd();
-    }
-  }
-
-  /** One pass of the decoder. The one `catch` for what a peer does wrong. */
-  private decodeOnce(): void {
-    const chunk = this.#held;
-    const from = this.#heldAt;
-    this.#held = NO_BYTES;
-    let at = chunk.length;
-    try {
-      at = this.#decoder.push(chunk, from);
+      return this.#decoder.push(chunk, from);
     } catch (error) {
-      if (!this.#state.isListening) throw error;
+      // What a handler of the application throws is not ours to swallow.
       if (!(error instanceof ProtocolError)) {
-        // What a handler of the application throws is not ours to swallow.
-        this.fail(CLOSE_CODE.INTERNAL_ERROR, '');
+        this.failInternally();
         throw error;
       }
       this.failBy(error);
+      return chunk.length;
     }
-    if (at === chunk.length || !this.#state.isListening) return;
-    // The decoder was stopped inside the chunk. What came meanwhile stands behind the rest.
-    const later = this.#held;
-    this.#held = later === NO_BYTES ? chunk : Buffer.concat([chunk.subarray(at), later]);
-    this.#heldAt = later === NO_BYTES ? at : 0;
+  }
+
+  onHold(holding: boolean): void {
+    if (holding) this.#decoder.stop();
+    else this.#decoder.start();
+  }
+
+  onTurnEnd(): void {
+    this.flush();
+  }
+
+  /** The peer has ended its direction, and we have read all that came before. */
+  onEnd(): void {
+    if (this.#state.isListening) this.lose();
+    else if (this.#state.current === STATE.CLOSED_CLEANLY) this.#transport.end();
   }
 
   // ── Sending ───────────────────────────────────────────────────────────────────────────────
@@ -501,7 +438,7 @@ export class Connection implements MessageSink {
       return false;
     }
     if (result === DROPPED) return false;
-    if (this.#inTurn) this.#replied = true;
+    if (this.#intake.isInTurn) this.#replied = true;
     this.announce();
     return this.#outbound.hasRoom();
   }
@@ -521,7 +458,7 @@ export class Connection implements MessageSink {
 
   /** Asks for a flush, once, unless one comes anyway at the end of this turn. */
   private announce(): void {
-    if (this.#inTurn || this.#announced || !this.#outbound.isPending) return;
+    if (this.#intake.isInTurn || this.#announced || !this.#outbound.isPending) return;
     this.#announced = true;
     this.#handler.onPending();
   }

@@ -1,0 +1,160 @@
+/**
+ * Which bytes are decoded now, and which wait. A connection may be told not to deliver messages,
+ * or may have to stop reading because its replies cannot be written, in the middle of a chunk:
+ * then the rest of the chunk is held here, and the transport is asked to hold back the others.
+ *
+ * Decoding never enters itself: bytes that come while a chunk is being decoded wait their turn.
+ *
+ * @module
+ */
+
+import type { Transport } from './transport.ts';
+
+/** What an {@link Intake} speaks to. */
+export interface IntakeOwner {
+  /** Decodes `chunk` from `from` on. Returns where it stopped: at the end, or where it was told. */
+  decode(chunk: Buffer, from: number): number;
+  /** Decoding stops behind the current call of the sink, or may go on. */
+  onHold(holding: boolean): void;
+  /** A chunk is done: what was sent meanwhile may leave. */
+  onTurnEnd(): void;
+  /** The transport has ended, and all that came before its end is decoded. */
+  onEnd(): void;
+}
+
+const NO_BYTES: Buffer = Buffer.alloc(0);
+
+export class Intake {
+  readonly #owner: IntakeOwner;
+  readonly #transport: Transport;
+
+  /** Bytes that came and were not decoded yet: from `#heldAt` on. */
+  #held: Buffer = NO_BYTES;
+  #heldAt = 0;
+  /** The transport ended, behind the bytes that are held. */
+  #ended = false;
+  #stopped = false;
+  #inTurn = false;
+
+  /** The application does not want to be given messages. */
+  #paused = false;
+  /** Replies cannot be written, so nothing is read that would bring about more of them. */
+  #congested = false;
+
+  constructor(owner: IntakeOwner, transport: Transport) {
+    this.#owner = owner;
+    this.#transport = transport;
+  }
+
+  /** A chunk is being decoded, further up the stack. */
+  get isInTurn(): boolean {
+    return this.#inTurn;
+  }
+
+  /** Nothing is read at the moment. */
+  get isHolding(): boolean {
+    return this.#paused || this.#congested;
+  }
+
+  get isPaused(): boolean {
+    return this.#paused;
+  }
+
+  get isCongested(): boolean {
+    return this.#congested;
+  }
+
+  /** Takes bytes off the wire. */
+  take(chunk: Buffer): void {
+    if (this.#stopped || chunk.length === 0) return;
+    this.holdBehind(chunk);
+    this.decodeHeld();
+  }
+
+  /** The transport has ended: `onEnd` is called when the bytes before its end are decoded. */
+  end(): void {
+    this.#ended = true;
+    this.decodeHeld();
+  }
+
+  pause(paused: boolean): void {
+    this.#paused = paused;
+    this.apply();
+  }
+
+  congest(congested: boolean): void {
+    this.#congested = congested;
+    this.apply();
+  }
+
+  /** Reads on, whatever was the reason not to. */
+  release(): void {
+    this.#paused = false;
+    this.#congested = false;
+    this.apply();
+  }
+
+  /**
+   * Decodes nothing any more. What still comes is read and dropped: unread bytes would turn the
+   * end of the transport into a reset.
+   */
+  stop(): void {
+    this.#stopped = true;
+    this.#held = NO_BYTES;
+    this.#paused = false;
+    this.#congested = false;
+    this.#owner.onHold(true);
+    this.#transport.resume();
+  }
+
+  /** Brings the decoder and the transport in line with what may be read. */
+  private apply(): void {
+    if (this.#stopped) return;
+    this.#owner.onHold(this.isHolding);
+    if (this.isHolding) {
+      this.#transport.pause();
+      return;
+    }
+    this.#transport.resume();
+    this.decodeHeld();
+  }
+
+  private decodeHeld(): void {
+    if (this.#inTurn) return;
+    this.#inTurn = true;
+    try {
+      while (this.#held !== NO_BYTES && !this.isHolding) {
+        this.decodeOnce();
+        this.#owner.onTurnEnd();
+      }
+    } finally {
+      this.#inTurn = false;
+    }
+    if (!this.#ended || this.#held !== NO_BYTES) return;
+    this.#ended = false;
+    this.#owner.onEnd();
+  }
+
+  private decodeOnce(): void {
+    const chunk = this.#held;
+    const from = this.#heldAt;
+    this.#held = NO_BYTES;
+    const at = this.#owner.decode(chunk, from);
+    if (at === chunk.length || this.#stopped) return;
+    // Decoding was stopped inside the chunk. What came meanwhile stands behind the rest.
+    const later = this.#held;
+    this.#held = chunk;
+    this.#heldAt = at;
+    if (later !== NO_BYTES) this.holdBehind(later);
+  }
+
+  private holdBehind(chunk: Buffer): void {
+    if (this.#held === NO_BYTES) {
+      this.#held = chunk;
+      this.#heldAt = 0;
+      return;
+    }
+    this.#held = Buffer.concat([this.#held.subarray(this.#heldAt), chunk]);
+    this.#heldAt = 0;
+  }
+}
