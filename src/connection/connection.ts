@@ -221,8 +221,10 @@ export class Connection implements MessageSink, IntakeOwner {
    * @returns false when the message did not go out (the connection is not open, or the
    *   backpressure policy dropped it; see `readyState` and `dropped`) or when more waits now than
    *   `highWaterMark`: then `onDrain` follows
+   * @throws {TypeError} for data that is neither a string nor a `Uint8Array`
    */
   send(opcode: MessageOpcode, data: string | Uint8Array): boolean {
+    if (typeof data !== 'string') checkBytes(data);
     if (!this.#state.isOpen) return false;
     return this.afterSend(this.#outbound.sendMessage(opcode, data));
   }
@@ -235,6 +237,7 @@ export class Connection implements MessageSink, IntakeOwner {
    *   whatever the policy: one that is missing would tear the message.
    */
   sendFragment(opcode: MessageOpcode, data: string | Uint8Array, fin: boolean): boolean {
+    if (typeof data !== 'string') checkBytes(data);
     if (!this.#state.isOpen) return false;
     return this.afterSend(this.#outbound.sendFragment(opcode, data, fin));
   }
@@ -243,6 +246,7 @@ export class Connection implements MessageSink, IntakeOwner {
    * Sends a Ping. Its Pong arrives at `onPong`.
    *
    * @returns false when it did not go out, or when the high-water mark is passed
+   * @throws {TypeError} for a payload that is no `Uint8Array`
    * @throws {RangeError} for more than 125 bytes (section 5.5)
    */
   ping(payload: Uint8Array = NO_BYTES): boolean {
@@ -355,13 +359,17 @@ export class Connection implements MessageSink, IntakeOwner {
     if (this.#role === 'server') this.#transport.end();
   }
 
-  /** _Fail the WebSocket Connection_ (section 7.1.7). The only place where that happens. */
-  private fail(closeCode: number, reason: string): void {
-    const closeWasSent = !this.#state.isOpen;
+  /**
+   * _Fail the WebSocket Connection_ (section 7.1.7). The only place where that happens.
+   *
+   * @param closeCode - of the Close that tells the peer; null where there is no peer to tell
+   */
+  private fail(closeCode: number | null, reason: string): void {
+    const mayTell = this.#state.isOpen;
     this.#state.apply('FAIL');
     this.stopMessages();
     this.startCloseTimeout();
-    if (!closeWasSent) {
+    if (mayTell && closeCode !== null) {
       this.#outbound.sendControl(OPCODE.CLOSE, encodeClosePayload(closeCode, reason));
     }
     this.#outbound.flush();
@@ -371,15 +379,6 @@ export class Connection implements MessageSink, IntakeOwner {
   private failBy(error: ProtocolError): void {
     this.fail(error.closeCode, error.message);
     this.#handler.onError(error);
-  }
-
-  /** The peer has left without a Close. There is nobody to send one to. */
-  private lose(): void {
-    this.#state.apply('FAIL');
-    this.stopMessages();
-    this.startCloseTimeout();
-    this.#outbound.flush();
-    this.#transport.end();
   }
 
   /** Nothing that comes from here on means anything, and nothing that waits may go out. */
@@ -426,7 +425,8 @@ export class Connection implements MessageSink, IntakeOwner {
 
   /** The peer has ended its direction, and we have read all that came before. */
   onEnd(): void {
-    if (this.#state.isListening) this.lose();
+    // Without a Close there is nobody left to send one to.
+    if (this.#state.isListening) this.fail(null, '');
     else if (this.#state.current === STATE.CLOSED_CLEANLY) this.#transport.end();
   }
 
@@ -444,6 +444,7 @@ export class Connection implements MessageSink, IntakeOwner {
   }
 
   private sendControl(opcode: number, payload: Uint8Array): boolean {
+    checkBytes(payload);
     if (payload.length > MAX_CONTROL_SIZE) {
       throw new RangeError(
         `a control frame has at most ${MAX_CONTROL_SIZE} bytes of payload (RFC 6455, section 5.5)`,
@@ -461,5 +462,17 @@ export class Connection implements MessageSink, IntakeOwner {
     if (this.#intake.isInTurn || this.#announced || !this.#outbound.isPending) return;
     this.#announced = true;
     this.#handler.onPending();
+  }
+}
+
+/**
+ * Refuses what is no bytes, before anything changes: a number would otherwise be a size, and the
+ * elements of a wider array would be cut to bytes. `instanceof` alone would refuse the bytes of
+ * another realm, such as a test runner's.
+ */
+function checkBytes(data: Uint8Array): void {
+  if (data instanceof Uint8Array) return;
+  if (Object.prototype.toString.call(data) !== '[object Uint8Array]') {
+    throw new TypeError('data must be a string or a Uint8Array');
   }
 }

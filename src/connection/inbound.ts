@@ -11,7 +11,7 @@
 import type { FrameSink } from '../frame/decoder.ts';
 import { MAX_CONTROL_SIZE } from '../frame/header.ts';
 import { type MessageOpcode, OPCODE, isControl } from '../frame/opcode.ts';
-import { Utf8Validator, isValidUtf8 } from '../frame/utf8.ts';
+import { Utf8Validator, isAscii, isValidUtf8 } from '../frame/utf8.ts';
 import { violation } from '../frame/violation.ts';
 
 /** What an {@link Inbound} speaks to. The bytes are the receiver's for as long as the call lasts. */
@@ -43,6 +43,9 @@ export interface InboundLimits {
 
 const NO_BYTES: Buffer = Buffer.alloc(0);
 const NO_MESSAGE = 0;
+
+/** Up to this many bytes our own look for ASCII is cheaper than a view and native validation. */
+const SCAN_UP_TO = 128;
 
 /**
  * How far room may be made beyond what has come, towards what was announced: a large message is
@@ -110,10 +113,14 @@ export class Inbound implements FrameSink {
 
     // The common case: one frame, one chunk, one message. Nothing is copied.
     if (last && this.#size === 0 && this.#fragments === 1) {
-      const isText = this.#opcode === OPCODE.TEXT;
-      if (isText && !ascii && !isValidUtf8(source, start, end)) throw violation('INVALID_UTF8');
+      const opcode = this.#opcode === OPCODE.TEXT ? OPCODE.TEXT : OPCODE.BINARY;
+      if (opcode === OPCODE.TEXT && !ascii) {
+        // What a server sends was not unmasked, so nobody has looked at it yet.
+        ascii = end - start <= SCAN_UP_TO && isAscii(source, start, end);
+        if (!ascii && !isValidUtf8(source, start, end)) throw violation('INVALID_UTF8');
+      }
       this.#opcode = NO_MESSAGE;
-      this.#sink.onMessage(isText ? OPCODE.TEXT : OPCODE.BINARY, source, start, end, ascii);
+      this.#sink.onMessage(opcode, source, start, end, ascii);
       return;
     }
 

@@ -9,7 +9,7 @@
  */
 
 import { FrameEncoder, maxTextFrameSize } from '../frame/encoder.ts';
-import { FIN, MAX_HEADER_SIZE, headerSize } from '../frame/header.ts';
+import { FIN, MAX_HEADER_SIZE, headerSize, writeHeader } from '../frame/header.ts';
 import { type MessageOpcode, OPCODE } from '../frame/opcode.ts';
 import { type Slab, SLAB_SIZE, slabWithRoom } from './slab.ts';
 import type { Transport } from './transport.ts';
@@ -279,7 +279,7 @@ export class Outbound {
     }
     const size = headerSize(data.length, false);
     const slab = this.claim(size);
-    slab.end = this.#encoder.encodeHeader(slab.bytes, slab.end, first, data.length);
+    slab.end = writeHeader(slab.bytes, slab.end, first, data.length, false, 0);
     this.#runEnd = slab.end;
     this.sealRun();
     this.addPart(data, null);

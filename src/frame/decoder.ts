@@ -11,7 +11,7 @@
 
 import { FIN, MAX_CONTROL_SIZE, MAX_HEADER_SIZE, RSV1 } from './header.ts';
 import { NO_WORDS, applyMask, wordsOf } from './mask.ts';
-import { isControl, isReserved } from './opcode.ts';
+import { OPCODE, isControl, isReserved } from './opcode.ts';
 import { violation } from './violation.ts';
 
 /** What a decoder speaks to. Both methods may throw a `ProtocolError`. */
@@ -28,6 +28,7 @@ export interface FrameSink {
   onPayload(source: Buffer, start: number, end: number, remaining: number, ascii: boolean): void;
 }
 
+const RESERVED_BITS = 0x70;
 /** RSV2 and RSV3 have no meaning in any extension that we speak. */
 const RSV2_AND_RSV3 = 0x30;
 
@@ -69,7 +70,10 @@ export class FrameDecoder {
     this.#rsv1Claimed = rsv1Claimed;
   }
 
-  /** Stops behind the current call on the sink: {@link push} returns where. */
+  /**
+   * Stops behind the piece of payload that is being handed on, or that follows the head: {@link
+   * push} returns where.
+   */
   stop(): void {
     this.#running = false;
   }
@@ -87,9 +91,16 @@ export class FrameDecoder {
    * @throws {ProtocolError} after which it must not be called again
    */
   push(chunk: Buffer, at: number = 0): number {
-    const end = chunk.length;
-    if (this.#expectMask && end - at >= WORDS_FROM) this.#words = wordsOf(chunk);
+    if (this.#expectMask && chunk.length - at >= WORDS_FROM) this.#words = wordsOf(chunk);
+    try {
+      return this.decode(chunk, at, chunk.length);
+    } finally {
+      // A view of its words would keep the chunk alive.
+      this.#words = NO_WORDS;
+    }
+  }
 
+  private decode(chunk: Buffer, at: number, end: number): number {
     if (this.#remaining > 0 && this.#running) at = this.payload(chunk, at, end);
     if (this.#cutSize > 0) at = this.mendHeader(chunk, at, end);
 
@@ -98,14 +109,10 @@ export class FrameDecoder {
       if (bodyAt === 0) {
         if (this.#cut === NO_BYTES) this.#cut = Buffer.allocUnsafeSlow(MAX_HEADER_SIZE);
         this.#cutSize = chunk.copy(this.#cut, 0, at, end);
-        at = end;
-        break;
+        return end;
       }
       at = this.payload(chunk, bodyAt, end);
     }
-
-    // A view of its words would keep the chunk alive.
-    this.#words = NO_WORDS;
     return at;
   }
 
@@ -125,31 +132,20 @@ export class FrameDecoder {
   /**
    * Reads a header at `at` (section 5.2). Returns where its payload begins, or 0 where bytes of
    * the header are still missing. (A payload never begins at 0: a header has 2 bytes or more.)
-   * Each check is made as soon as its bytes are there, so a cut header may be checked again.
+   * Each rule is checked as soon as its field is there, so a cut header may be checked again.
    */
   private header(bytes: Buffer, at: number, end: number): number {
     if (end - at < 2) return 0;
     const first = bytes[at]!;
     const second = bytes[at + 1]!;
     const opcode = first & 0x0f;
-    const fin = (first & FIN) !== 0;
-    const rsv1 = (first & RSV1) !== 0;
     const masked = second >= 0x80;
+    // One test for the frames that are nothing but data, which nearly all are.
+    if (opcode > 2 || (first & RESERVED_BITS) !== 0 || masked !== this.#expectMask) {
+      this.check(first, second);
+    }
+
     let length = second & 0x7f;
-
-    if ((first & RSV2_AND_RSV3) !== 0) throw violation('RESERVED_BITS');
-    if (isReserved(opcode)) throw violation('RESERVED_OPCODE');
-    // RFC 7692, section 6.1: RSV1 stands on the first frame of a message, never on a
-    // continuation and never on a control frame. Text is 1 and binary is 2.
-    if (rsv1 && !(this.#rsv1Claimed && (opcode === 1 || opcode === 2))) {
-      throw violation('RESERVED_BITS');
-    }
-    if (masked !== this.#expectMask) throw violation(masked ? 'MASK_UNEXPECTED' : 'MASK_MISSING');
-    if (isControl(opcode)) {
-      if (!fin) throw violation('CONTROL_FRAGMENTED');
-      if (length > MAX_CONTROL_SIZE) throw violation('CONTROL_TOO_LONG');
-    }
-
     let bodyAt = at + 2;
     if (length === 126) {
       bodyAt = at + 4;
@@ -170,13 +166,36 @@ export class FrameDecoder {
     if (masked) {
       bodyAt += 4;
       if (bodyAt > end) return 0;
-      this.#key = bytes.readInt32BE(bodyAt - 4);
+      this.#key =
+        (bytes[bodyAt - 4]! << 24) |
+        (bytes[bodyAt - 3]! << 16) |
+        (bytes[bodyAt - 2]! << 8) |
+        bytes[bodyAt - 1]!;
     }
 
     this.#remaining = length;
     this.#received = 0;
-    this.#sink.onHead(opcode, fin, rsv1, length);
+    this.#sink.onHead(opcode, (first & FIN) !== 0, (first & RSV1) !== 0, length);
     return bodyAt;
+  }
+
+  /** The rules for the first two bytes of a header. */
+  private check(first: number, second: number): void {
+    const opcode = first & 0x0f;
+    if ((first & RSV2_AND_RSV3) !== 0) throw violation('RESERVED_BITS');
+    if (isReserved(opcode)) throw violation('RESERVED_OPCODE');
+    // RFC 7692, section 6.1: RSV1 stands on the first frame of a message, never on a
+    // continuation and never on a control frame.
+    const beginsMessage = opcode === OPCODE.TEXT || opcode === OPCODE.BINARY;
+    if ((first & RSV1) !== 0 && !(this.#rsv1Claimed && beginsMessage)) {
+      throw violation('RESERVED_BITS');
+    }
+    if (second >= 0x80 !== this.#expectMask) {
+      throw violation(this.#expectMask ? 'MASK_MISSING' : 'MASK_UNEXPECTED');
+    }
+    if (!isControl(opcode)) return;
+    if ((first & FIN) === 0) throw violation('CONTROL_FRAGMENTED');
+    if ((second & 0x7f) > MAX_CONTROL_SIZE) throw violation('CONTROL_TOO_LONG');
   }
 
   /** Hands on what `chunk` holds of the payload. Returns where the decoder stands in it. */

@@ -61,7 +61,7 @@ export class FrameEncoder {
     // The header comes first and its size depends on the length, which only encoding tells. So
     // guess that the text is ASCII, and move it when that was wrong.
     const guess = at + headerSize(text.length, this.masked);
-    const length = text === '' ? 0 : target.write(text, guess, 'utf8');
+    const length = target.write(text, guess, 'utf8');
     const key = this.masked ? nextMaskingKey() : 0;
     const bodyAt = at + headerSize(length, this.masked);
     if (bodyAt !== guess) target.copyWithin(bodyAt, guess, guess + length);
@@ -69,11 +69,6 @@ export class FrameEncoder {
     const end = bodyAt + length;
     if (this.masked) applyMask(target, words, bodyAt, end, key, 0);
     return end;
-  }
-
-  /** Only the header of a frame whose payload stays where it is. For servers: nothing is masked. */
-  encodeHeader(target: Buffer, at: number, first: number, length: number): number {
-    return writeHeader(target, at, first, length, false, 0);
   }
 
   /** A frame in a buffer of its own, exactly as large as the frame. */

@@ -11,13 +11,25 @@
 /** Stands for a view of the words that nobody made: then bytes are masked one by one. */
 export const NO_WORDS: Int32Array = new Int32Array(0);
 
-/** Below this many bytes, finding the first word costs more than words save. */
-const WORDS_FROM = 16;
+/** Below this many bytes, finding the words costs more than they save. */
+const WORDS_FROM = 8;
 
-// The key as a word in this machine's byte order, whatever that order is: written as bytes, read
-// as a word.
-const KEY_WORD = new Int32Array(1);
-const KEY_BYTES = new Uint8Array(KEY_WORD.buffer);
+// Where the four bytes of a word stand in it on this machine, whatever its byte order is: 0, 8, 16
+// and 24 bits from the right, or the other way round.
+const BYTE_ORDER = new Uint8Array(new Int32Array([0x18100800]).buffer);
+const SHIFT_0 = BYTE_ORDER[0]!;
+const SHIFT_1 = BYTE_ORDER[1]!;
+const SHIFT_2 = BYTE_ORDER[2]!;
+const SHIFT_3 = BYTE_ORDER[3]!;
+
+/** The bytes of a word from the n-th on, and those before it. */
+const FROM_BYTE = Int32Array.of(
+  -1,
+  ~(0xff << SHIFT_0),
+  (0xff << SHIFT_2) | (0xff << SHIFT_3),
+  0xff << SHIFT_3,
+);
+const BEFORE_BYTE = FROM_BYTE.map((bytes) => ~bytes);
 
 /**
  * A view of the 32-bit words that `bytes` lies on. It begins at the word that holds the first
@@ -46,53 +58,53 @@ export function applyMask(
   key: number,
   phase: number,
 ): number {
-  // Turning the key by the phase lets each loop below begin with its first byte.
-  let turned = turn(key, phase);
+  if (words === NO_WORDS || end - start < WORDS_FROM) {
+    return maskBytes(bytes, start, end, turn(key, phase));
+  }
+  const skew = bytes.byteOffset & 3;
+  let w = (skew + start) >>> 2;
+  const last = (skew + end) >>> 2;
+  // Of the first word and the last one only some bytes are ours: the others are XORed with 0.
+  const lead = (skew + start) & 3;
+  const word = nativeWord(turn(key, phase - lead));
+  const ours = FROM_BYTE[lead]!;
+  let seen = (words[w]! ^= word & ours) & ours;
+
+  for (w++; w < last - 3; w += 4) {
+    seen |=
+      (words[w]! ^= word) |
+      (words[w + 1]! ^= word) |
+      (words[w + 2]! ^= word) |
+      (words[w + 3]! ^= word);
+  }
+  for (; w < last; w++) seen |= words[w]! ^= word;
+
+  const rest = (skew + end) & 3;
+  if (rest > 0 && w < words.length) {
+    const trailing = BEFORE_BYTE[rest]!;
+    seen |= (words[w]! ^= word & trailing) & trailing;
+  } else if (rest > 0) {
+    // The last word reaches beyond the buffer, and so it is not in the view.
+    seen |= maskBytes(bytes, end - rest, end, turn(key, phase + end - rest - start));
+  }
+  return seen & 0x80808080;
+}
+
+/** The same byte by byte. `turned` begins with the byte of the key that meets the first byte. */
+function maskBytes(bytes: Uint8Array, start: number, end: number, turned: number): number {
+  const k0 = turned >>> 24;
+  const k1 = (turned >>> 16) & 0xff;
+  const k2 = (turned >>> 8) & 0xff;
+  const k3 = turned & 0xff;
   let seen = 0;
   let i = start;
-
-  if (words !== NO_WORDS && end - start >= WORDS_FROM) {
-    const skew = bytes.byteOffset & 3;
-    const aligned = start + (-(skew + start) & 3);
-    let shift = 24;
-    for (; i < aligned; i++, shift -= 8) {
-      seen |= bytes[i]! ^= (turned >>> shift) & 0xff;
-    }
-    turned = turn(turned, aligned - start);
-    KEY_BYTES[0] = turned >>> 24;
-    KEY_BYTES[1] = turned >>> 16;
-    KEY_BYTES[2] = turned >>> 8;
-    KEY_BYTES[3] = turned;
-    const word = KEY_WORD[0]!;
-
-    let w = (skew + aligned) >>> 2;
-    const last = (skew + end) >>> 2;
-    i = (last << 2) - skew;
-    let seenWords = 0;
-    for (const unrolled = last - 3; w < unrolled; w += 4) {
-      seenWords |=
-        (words[w]! ^= word) |
-        (words[w + 1]! ^= word) |
-        (words[w + 2]! ^= word) |
-        (words[w + 3]! ^= word);
-    }
-    for (; w < last; w++) seenWords |= words[w]! ^= word;
-    seen |= (seenWords & 0x80808080) === 0 ? 0 : 0x80;
-  } else {
-    const k0 = turned >>> 24;
-    const k1 = (turned >>> 16) & 0xff;
-    const k2 = (turned >>> 8) & 0xff;
-    const k3 = turned & 0xff;
-    for (const whole = start + ((end - start) & ~3); i < whole; i += 4) {
-      seen |=
-        (bytes[i]! ^= k0) | (bytes[i + 1]! ^= k1) | (bytes[i + 2]! ^= k2) | (bytes[i + 3]! ^= k3);
-    }
+  for (const whole = start + ((end - start) & ~3); i < whole; i += 4) {
+    seen |=
+      (bytes[i]! ^= k0) | (bytes[i + 1]! ^= k1) | (bytes[i + 2]! ^= k2) | (bytes[i + 3]! ^= k3);
   }
-
-  // At most three bytes are left, and the first of them meets the first byte of the key.
-  for (let shift = 24; i < end; i++, shift -= 8) {
-    seen |= bytes[i]! ^= (turned >>> shift) & 0xff;
-  }
+  if (i < end) seen |= bytes[i]! ^= k0;
+  if (i + 1 < end) seen |= bytes[i + 1]! ^= k1;
+  if (i + 2 < end) seen |= bytes[i + 2]! ^= k2;
   return seen & 0x80;
 }
 
@@ -100,4 +112,14 @@ export function applyMask(
 function turn(key: number, bytes: number): number {
   const bits = (bytes & 3) << 3;
   return bits === 0 ? key : (key << bits) | (key >>> (32 - bits));
+}
+
+/** A key, big-endian, in the byte order of this machine. */
+function nativeWord(key: number): number {
+  return (
+    ((key >>> 24) << SHIFT_0) |
+    (((key >>> 16) & 0xff) << SHIFT_1) |
+    (((key >>> 8) & 0xff) << SHIFT_2) |
+    ((key & 0xff) << SHIFT_3)
+  );
 }

@@ -59,6 +59,17 @@ function isContinuation(byte: number): boolean {
   return (byte & 0xc0) === 0x80;
 }
 
+/** Whether `bytes[start, end)` is ASCII. For short ranges: native code is faster on long ones. */
+export function isAscii(bytes: Uint8Array, start: number, end: number): boolean {
+  let seen = 0;
+  let i = start;
+  for (const whole = start + ((end - start) & ~3); i < whole; i += 4) {
+    seen |= bytes[i]! | bytes[i + 1]! | bytes[i + 2]! | bytes[i + 3]!;
+  }
+  for (; i < end; i++) seen |= bytes[i]!;
+  return seen < 0x80;
+}
+
 /** Whether `bytes[start, end)` is valid UTF-8 from its first byte to its last. */
 export function isValidUtf8(bytes: Uint8Array, start: number, end: number): boolean {
   if (end - start >= NATIVE_FROM) return isUtf8(bytes.subarray(start, end));

@@ -1,7 +1,7 @@
 /**
- * Every way in which the bytes of a peer can break the protocol after the handshake, in one
- * table. The decoder, the inbound half and the extensions throw these and nothing else;
- * `Connection` alone turns one into a Close frame. docs/errors.md lists the same rows, and a test
+ * Every way in which a peer can break the protocol, or a limit, after the handshake, in one table.
+ * The decoder and the inbound half throw these and nothing else; `Connection` alone turns one
+ * into a Close frame. docs/errors.md lists the same rows, and a test
  * holds the two together. (The mirror for the handshake is handshake/refusal.ts.)
  *
  * @module

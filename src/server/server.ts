@@ -9,7 +9,7 @@
 
 import { EventEmitter } from 'node:events';
 import type { IncomingMessage } from 'node:http';
-import { type AddressInfo, type Server, type Socket as NetSocket, createServer } from 'node:net';
+import { type AddressInfo, type Server, Socket as NetSocket, createServer } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { ConnectionOptions } from '../connection/connection.ts';
 import { checkLimit, resolveLimits } from '../connection/limits.ts';
@@ -135,6 +135,7 @@ export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
   handleUpgrade(request: IncomingMessage, transport: Duplex, head: Buffer): void {
     // From here on nobody else listens: a reset must not end the process.
     transport.on('error', () => transport.destroy());
+    if (transport instanceof NetSocket) transport.setTimeout(0).setNoDelay();
     this.decide(
       {
         method: request.method ?? '',

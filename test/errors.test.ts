@@ -1,0 +1,52 @@
+import { describe, expect, it } from 'vitest';
+import { HandshakeError, ProtocolError } from '../src/errors.ts';
+
+describe('ProtocolError', () => {
+  const error = new ProtocolError('WS_ERR_RESERVED_BITS', 1002, 'a reserved bit is set');
+
+  it('carries a stable code, a close code and a sentence', () => {
+    expect(error.code).toBe('WS_ERR_RESERVED_BITS');
+    expect(error.closeCode).toBe(1002);
+    expect(error.message).toBe('a reserved bit is set');
+  });
+
+  it('is an Error that names its own class, and tells where it was made', () => {
+    expect(error).toBeInstanceOf(Error);
+    expect(error).not.toBeInstanceOf(HandshakeError);
+    expect(error.name).toBe('ProtocolError');
+    expect(String(error)).toBe('ProtocolError: a reserved bit is set');
+    expect(error.stack).toContain('errors.test.ts');
+  });
+});
+
+describe('HandshakeError', () => {
+  it('carries a stable code, an HTTP status and a sentence', () => {
+    const error = new HandshakeError('WS_ERR_KEY_INVALID', 400, 'the key is not valid');
+    expect(error.code).toBe('WS_ERR_KEY_INVALID');
+    expect(error.status).toBe(400);
+    expect(error.message).toBe('the key is not valid');
+  });
+
+  it('has no header fields unless it is given some', () => {
+    expect(new HandshakeError('WS_ERR_KEY_INVALID', 400, '').headers).toEqual([]);
+  });
+
+  it('carries the header fields that its answer needs, in their order', () => {
+    const error = new HandshakeError('WS_ERR_VERSION', 426, 'the version is not spoken here', [
+      ['Sec-WebSocket-Version', '13'],
+      ['Upgrade', 'websocket'],
+    ]);
+    expect(error.headers).toEqual([
+      ['Sec-WebSocket-Version', '13'],
+      ['Upgrade', 'websocket'],
+    ]);
+  });
+
+  it('is an Error that names its own class, and no ProtocolError', () => {
+    const error = new HandshakeError('WS_ERR_KEY_INVALID', 400, 'the key is not valid');
+    expect(error).toBeInstanceOf(Error);
+    expect(error).not.toBeInstanceOf(ProtocolError);
+    expect(error.name).toBe('HandshakeError');
+    expect(String(error)).toBe('HandshakeError: the key is not valid');
+  });
+});
