@@ -1,0 +1,232 @@
+// The parts of the hot path alone, beside those of `ws`, in one process and one run: what one
+// frame costs to decode and to encode. Every round measures both, one after the other, so that a
+// noisy machine is noisy to both; the table shows medians over the rounds and their ratio.
+//
+//   npm run bench [-- --rounds 7] [--time 200] [--only text] [--json FILE]
+import { randomFillSync } from 'node:crypto';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { dirname } from 'node:path';
+import { parseArgs } from 'node:util';
+import { Bench } from 'tinybench';
+import { Receiver, Sender } from 'ws';
+import { Connection } from '../dist/connection/connection.js';
+import { resolveLimits } from '../dist/connection/limits.js';
+import { FrameDecoder } from '../dist/frame/decoder.js';
+import { FrameEncoder } from '../dist/frame/encoder.js';
+import { wordsOf } from '../dist/frame/mask.js';
+
+const { values: flags } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '7' },
+    time: { type: 'string', default: '200' },
+    only: { type: 'string', default: '' },
+    json: { type: 'string', default: 'bench/results/micro.json' },
+  },
+});
+const rounds = Number(flags.rounds);
+const time = Number(flags.time);
+
+const FRAMES = 1000;
+const TEXT = '{"type":"say","text":"hello you"}'.slice(0, 32);
+const opcodeOf = (data) => (typeof data === 'string' ? 1 : 2);
+
+/** `FRAMES` frames of one payload, as the peer of a server or of a client sends them. */
+function wireOf(data, masked) {
+  const encoder = new FrameEncoder(masked);
+  const frame = () => encoder.encodeAlone(0x80 | opcodeOf(data), data);
+  return Buffer.concat(Array.from({ length: FRAMES }, frame));
+}
+
+/** The wire in chunks of 64 KiB, as a socket reads it. */
+function chunksOf(wire) {
+  const chunks = [];
+  for (let at = 0; at < wire.length; at += 65_536) chunks.push(wire.subarray(at, at + 65_536));
+  return chunks;
+}
+
+const transport = {
+  writableLength: 0,
+  bytes: 0,
+  write(bytes) {
+    this.bytes += bytes.length;
+    return true;
+  },
+  cork() {},
+  uncork() {},
+  end() {},
+  destroy() {},
+  pause() {},
+  resume() {},
+  // What ws's Sender asks for beside.
+  _writableState: {},
+};
+
+const clock = { now: () => 0 };
+const options = { ...resolveLimits({ maxPayload: 2 ** 30 }), autoPong: true };
+const noop = () => {};
+const silent = {
+  onMessage: noop,
+  onPing: noop,
+  onPong: noop,
+  onDrain: noop,
+  onPending: noop,
+  onError: noop,
+  onClose: noop,
+};
+
+let delivered = 0;
+
+/** Decodes in place, so each pass gets a fresh copy; copying is part of both sides alike. */
+function decodeTask(masked, data, take) {
+  const pristine = chunksOf(wireOf(data, masked));
+  const work = Buffer.allocUnsafeSlow(65_536);
+  return () => {
+    for (const chunk of pristine) {
+      chunk.copy(work, 0);
+      take(work.subarray(0, chunk.length));
+    }
+  };
+}
+
+function ours(masked, onMessage) {
+  const role = masked ? 'server' : 'client';
+  const connection = new Connection(role, transport, { ...silent, onMessage }, clock, options);
+  return (chunk) => connection.receive(chunk);
+}
+
+function theirs(masked, onMessage) {
+  const receiver = new Receiver({ isServer: masked, maxPayload: 2 ** 30 });
+  receiver.on('message', onMessage);
+  return (chunk) => void receiver.write(chunk);
+}
+
+const asText = (_opcode, source, start, end, ascii) => {
+  delivered += source.toString(ascii ? 'latin1' : 'utf8', start, end).length;
+};
+const asBytes = (_opcode, source, start, end) => {
+  delivered += source.subarray(start, end).length;
+};
+const wsAsText = (data) => {
+  delivered += data.toString().length;
+};
+const wsAsBytes = (data) => {
+  delivered += data.length;
+};
+
+function decodeWorkloads() {
+  const workloads = [];
+  const kib = randomFillSync(Buffer.alloc(1024));
+  for (const [name, data, mine, its] of [
+    ['text 32 B → string', TEXT, asText, wsAsText],
+    ['text 32 B → bytes', TEXT, asBytes, wsAsBytes],
+    ['binary 1 KiB → bytes', kib, asBytes, wsAsBytes],
+  ]) {
+    for (const masked of [true, false]) {
+      workloads.push({
+        name: `${masked ? 'server' : 'client'} receives ${name}`,
+        tautline: decodeTask(masked, data, ours(masked, mine)),
+        ws: decodeTask(masked, data, theirs(masked, its)),
+      });
+    }
+  }
+  const sink = { onHead: noop, onPayload: noop };
+  const decoder = new FrameDecoder(sink, true, false);
+  workloads.push({
+    name: 'server: decoder alone, 32 B',
+    tautline: decodeTask(true, TEXT, (chunk) => void decoder.push(chunk)),
+  });
+  return workloads;
+}
+
+function encodeWorkloads() {
+  const workloads = [];
+  for (const [name, data] of [
+    ['text 32 B', TEXT],
+    ['binary 32 B', Buffer.from(TEXT)],
+    ['binary 1 KiB', randomFillSync(Buffer.alloc(1024))],
+  ]) {
+    for (const masked of [true, false]) {
+      const connection = new Connection(
+        masked ? 'client' : 'server',
+        transport,
+        silent,
+        clock,
+        options,
+      );
+      const sender = new Sender(transport, {});
+      const binary = typeof data !== 'string';
+      const wsOptions = { binary, compress: false, fin: true, mask: masked };
+      workloads.push({
+        name: `${masked ? 'client' : 'server'} sends ${name}`,
+        tautline() {
+          for (let i = 0; i < FRAMES; i++) connection.send(opcodeOf(data), data);
+          connection.flush();
+        },
+        ws() {
+          for (let i = 0; i < FRAMES; i++) sender.send(data, wsOptions, noop);
+        },
+      });
+    }
+  }
+  const encoder = new FrameEncoder(false);
+  const target = Buffer.allocUnsafeSlow(256);
+  const words = wordsOf(target);
+  workloads.push({
+    name: 'server: encoder alone, text 32 B',
+    tautline() {
+      for (let i = 0; i < FRAMES; i++) encoder.encodeText(target, words, 0, 0x81, TEXT);
+    },
+  });
+  return workloads;
+}
+
+const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
+
+/** Nanoseconds for one frame, in one round, for each side of a workload. */
+async function measure(workload) {
+  const bench = new Bench({ time, warmupTime: time / 4 });
+  const sides = Object.keys(workload).filter((key) => key !== 'name');
+  for (const side of sides) bench.add(side, workload[side]);
+  await bench.run();
+  return Object.fromEntries(
+    bench.tasks.map((task) => [task.name, (task.result.latency.p50 * 1e6) / FRAMES]),
+  );
+}
+
+const workloads = [...decodeWorkloads(), ...encodeWorkloads()].filter(({ name }) =>
+  name.includes(flags.only),
+);
+const samples = workloads.map(() => []);
+for (let round = 0; round < rounds; round++) {
+  for (const [i, workload] of workloads.entries()) samples[i].push(await measure(workload));
+}
+
+const results = workloads.map(({ name }, i) => {
+  const tautline = median(samples[i].map((sample) => sample.tautline));
+  const ratios = samples[i].map((sample) => sample.ws / sample.tautline);
+  const ws = median(samples[i].map((sample) => sample.ws ?? Number.NaN));
+  return { name, tautline, ws, ratio: median(ratios), lowest: Math.min(...ratios) };
+});
+
+const round1 = (number) => (Number.isNaN(number) ? '–' : number.toFixed(1));
+console.log(`Nanoseconds for one frame: medians of ${rounds} rounds, ratios within a round.\n`);
+console.table(
+  Object.fromEntries(
+    results.map(({ name, tautline, ws, ratio, lowest }) => [
+      name,
+      {
+        tautline: round1(tautline),
+        'ws 8': round1(ws),
+        'times cheaper': round1(ratio),
+        'at least': round1(lowest),
+      },
+    ]),
+  ),
+);
+if (delivered < 0)
+  throw new Error('unreachable: keeps what was delivered from being optimised away');
+
+mkdirSync(dirname(flags.json), { recursive: true });
+const machine = { node: process.version, cpu: cpus()[0]?.model, cores: cpus().length };
+writeFileSync(flags.json, `${JSON.stringify({ machine, rounds, time, results }, null, 2)}\n`);

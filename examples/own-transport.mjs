@@ -1,0 +1,67 @@
+import { createServer } from 'node:net';
+import {
+  Connection,
+  RequestHeadParser,
+  acceptResponse,
+  errorResponse,
+  readRequest,
+  resolveLimits,
+} from 'tautline/protocol';
+
+const options = { ...resolveLimits({ maxPayload: 64 * 1024 }), autoPong: true };
+
+/** Binds a connection that echoes to whatever carries its bytes. */
+function open(transport) {
+  const connection = new Connection(
+    'server',
+    transport,
+    {
+      // The bytes are ours for as long as the call lasts: long enough to send them back.
+      onMessage: (opcode, source, start, end) =>
+        connection.send(opcode, Buffer.from(source.subarray(start, end))),
+      onPing: () => {},
+      onPong: () => {},
+      onDrain: () => {},
+      onPending: () => process.nextTick(() => connection.flush()),
+      onError: (error) => console.log(error.code),
+      onClose: (code, reason) => console.log(`closed: ${code} ${reason}`),
+    },
+    performance,
+    options,
+  );
+  const timer = setInterval(() => connection.tick(), 1000);
+  transport.on('drain', () => connection.receiveDrain());
+  transport.on('end', () => connection.receiveEnd());
+  transport.on('close', () => {
+    clearInterval(timer);
+    connection.receiveTransportClose();
+  });
+  return connection;
+}
+
+const server = createServer({ allowHalfOpen: true }, (transport) => {
+  const parser = new RequestHeadParser();
+  let connection;
+  const deadline = setTimeout(() => transport.destroy(), 10_000);
+  transport.on('error', () => transport.destroy());
+  transport.on('close', () => clearTimeout(deadline));
+  transport.on('data', (chunk) => {
+    if (connection !== undefined) return connection.receive(chunk);
+    let at;
+    try {
+      at = parser.push(chunk);
+      if (at === -1) return;
+      transport.write(acceptResponse(readRequest(parser.head)), 'latin1');
+    } catch (error) {
+      transport.end(errorResponse(error));
+      return;
+    }
+    clearTimeout(deadline);
+    connection = open(transport);
+    connection.receive(chunk.subarray(at));
+  });
+});
+
+server.listen(Number(process.env.PORT ?? 3000), () => {
+  console.log(`listening on ws://localhost:${server.address().port}`);
+});

@@ -1,0 +1,76 @@
+// Each file of src/ is covered by its own test file: a test elsewhere that happens to pass through
+// a line shows little about it. Runs every mirrored test file alone, with coverage of its source.
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, basename, join } from 'node:path';
+
+const MINIMUM = 97;
+const METRICS = ['lines', 'branches'];
+
+const reports = mkdtempSync(join(tmpdir(), 'own-coverage-'));
+const problems = [];
+let files = 0;
+
+/** `connection.ts` may have its tests in `connection.test.ts` and `connection-closing.test.ts`. */
+function testsOf(source) {
+  const folder = join('test', dirname(source));
+  const name = basename(source, '.ts');
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder)
+    .filter((file) => file === `${name}.test.ts` || isPartOf(file, source))
+    .map((file) => join(folder, file));
+}
+
+function isPartOf(file, source) {
+  if (!file.startsWith(`${basename(source, '.ts')}-`) || !file.endsWith('.test.ts')) return false;
+  // Unless there is a source of that name: then the tests are its own.
+  return !existsSync(join('src', dirname(source), file.replace(/\.test\.ts$/, '.ts')));
+}
+
+function measure(source, tests, directory) {
+  const run = spawnSync(
+    process.execPath,
+    [
+      'node_modules/vitest/vitest.mjs',
+      'run',
+      '--project=fast',
+      '--coverage',
+      `--coverage.include=src/${source}`,
+      '--coverage.reporter=json-summary',
+      `--coverage.reportsDirectory=${directory}`,
+      '--coverage.thresholds.lines=0',
+      '--coverage.thresholds.branches=0',
+      '--coverage.thresholds.functions=0',
+      '--coverage.thresholds.statements=0',
+      ...tests,
+    ],
+    { encoding: 'utf8' },
+  );
+  if (run.status !== 0) return { failed: run.stdout + run.stderr };
+  return JSON.parse(readFileSync(join(directory, 'coverage-summary.json'), 'utf8')).total;
+}
+
+const sources = readdirSync('src', { recursive: true })
+  .map((entry) => entry.replaceAll('\\', '/'))
+  .filter((entry) => entry.endsWith('.ts'));
+for (const source of sources) {
+  const tests = testsOf(source);
+  // A file without tests of its own is the business of check-tests.mjs.
+  if (tests.length === 0) continue;
+  files += 1;
+  const total = measure(source, tests, join(reports, String(files)));
+  if (total.failed !== undefined) {
+    problems.push(`${source}: its tests fail\n${total.failed}`);
+    continue;
+  }
+  for (const metric of METRICS) {
+    const { pct, total: count } = total[metric];
+    if (count > 0 && pct < MINIMUM) problems.push(`${source}: ${pct} % of its ${metric}`);
+  }
+}
+
+rmSync(reports, { recursive: true });
+for (const problem of problems) console.error(problem);
+console.log(`own coverage: ${files} files, ${problems.length} problems`);
+process.exitCode = problems.length > 0 ? 1 : 0;
