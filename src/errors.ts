@@ -32,7 +32,7 @@ export class ProtocolError extends Error {
  */
 export class HandshakeError extends Error {
   override readonly name = 'HandshakeError';
-  /** A stable name for the reason, such as `WS_ERR_KEY_INVALID`. `docs/errors.md` lists all. */
+  /** A stable name for the reason, such as `WS_ERR_KEY`. `docs/errors.md` lists all. */
   readonly code: string;
   /**
    * The HTTP status: on a server the one that we answer with, on a client the one that the
@@ -53,4 +53,20 @@ export class HandshakeError extends Error {
     this.status = status;
     this.headers = headers;
   }
+}
+
+/**
+ * What somebody threw, as an `Error`: anything can be thrown, and not everything can be turned
+ * into text.
+ */
+export function asError(thrown: unknown): Error {
+  if (thrown instanceof Error) return thrown;
+  if (isPrimitive(thrown)) return new Error(String(thrown));
+  return new Error('something was thrown that is no Error', { cause: thrown });
+}
+
+type Primitive = string | number | bigint | boolean | symbol | null | undefined;
+
+function isPrimitive(value: unknown): value is Primitive {
+  return Object(value) !== value;
 }

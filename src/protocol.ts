@@ -33,6 +33,7 @@ export {
   type HandshakeRequest,
   type RefusalAnswer,
 } from './handshake/accept.ts';
+export { chooseSubprotocol } from './handshake/subprotocol.ts';
 export { type Extension } from './handshake/extensions-header.ts';
 export { HeaderFields, type HeadersInput } from './handshake/fields.ts';
 export {

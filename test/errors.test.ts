@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { HandshakeError, ProtocolError } from '../src/errors.ts';
+import { HandshakeError, ProtocolError, asError } from '../src/errors.ts';
 
 describe('ProtocolError', () => {
   const error = new ProtocolError('WS_ERR_RESERVED_BITS', 1002, 'a reserved bit is set');
@@ -48,5 +48,29 @@ describe('HandshakeError', () => {
     expect(error).not.toBeInstanceOf(ProtocolError);
     expect(error.name).toBe('HandshakeError');
     expect(String(error)).toBe('HandshakeError: the key is not valid');
+  });
+});
+
+describe('asError', () => {
+  it('leaves an Error as it is', () => {
+    const error = new RangeError('mine');
+    expect(asError(error)).toBe(error);
+  });
+
+  it.each([
+    ['a string', 'oops', 'oops'],
+    ['nothing', undefined, 'undefined'],
+    ['null', null, 'null'],
+    ['a number', 0, '0'],
+    ['a symbol', Symbol('oops'), 'Symbol(oops)'],
+  ])('makes %s its message', (_what, thrown, message) => {
+    expect(asError(thrown)).toEqual(new Error(message));
+  });
+
+  it('keeps anything else as the cause, also what cannot be turned into text', () => {
+    const thrown: unknown = Object.create(null);
+    const error = asError(thrown);
+    expect(error.message).toBe('something was thrown that is no Error');
+    expect(error.cause).toBe(thrown);
   });
 });

@@ -19,7 +19,7 @@ import { type MessageOpcode, OPCODE } from '../frame/opcode.ts';
 import { violation } from '../frame/violation.ts';
 import { Inbound, type MessageSink } from './inbound.ts';
 import { Intake, type IntakeOwner } from './intake.ts';
-import { Keepalive } from './keepalive.ts';
+import { Keepalive, type Progress } from './keepalive.ts';
 import type { ConnectionLimits } from './limits.ts';
 import { DROPPED, OVERFLOW, Outbound, type SendResult } from './outbound.ts';
 import { STATE, StateMachine } from './state.ts';
@@ -92,6 +92,8 @@ export class Connection implements MessageSink, IntakeOwner {
   /** Something was sent in this turn that answers what was received in it. */
   #replied = false;
   #announced = false;
+  /** The handler was called from inside the decoder, and has not returned. */
+  #inHandler = false;
 
   #closeCode: number = CLOSE_CODE.ABNORMAL_CLOSURE;
   #closeReason = '';
@@ -154,8 +156,6 @@ export class Connection implements MessageSink, IntakeOwner {
     if (!this.#state.isListening) return;
     this.#keepalive.hear();
     this.#intake.take(chunk);
-    // What was sent by `onDrain`, inside the last flush.
-    this.announce();
   }
 
   /** The peer has ended its direction of the transport: FIN. */
@@ -169,6 +169,7 @@ export class Connection implements MessageSink, IntakeOwner {
     const wasClean = this.#state.current === STATE.CLOSED_CLEANLY;
     this.#state.apply('TRANSPORT_CLOSED');
     this.stopMessages();
+    this.#outbound.discard();
     this.#closeDeadline = NEVER;
     this.#handler.onClose(this.#closeCode, this.#closeReason, wasClean);
   }
@@ -177,13 +178,13 @@ export class Connection implements MessageSink, IntakeOwner {
   receiveDrain(): void {
     const someoneWaited = this.#outbound.drain();
     if (this.#intake.isCongested && !this.#outbound.isBlocked) this.#intake.congest(false);
-    if (someoneWaited) this.#handler.onDrain();
+    if (someoneWaited) this.tellDrain();
   }
 
   /** Gives the transport all that waits. Due in the turn in which `onPending` was called. */
   flush(): void {
     this.#announced = false;
-    if (this.#outbound.flush()) this.#handler.onDrain();
+    if (this.#outbound.flush()) this.tellDrain();
   }
 
   /** Looks at the clock: sends the Ping that is due, or gives up a peer that is gone. */
@@ -195,19 +196,22 @@ export class Connection implements MessageSink, IntakeOwner {
       return;
     }
     if (!this.#state.isOpen) return;
-    const waiting = this.#outbound.bufferedAmount > 0;
-    const step = this.#keepalive.advance(
-      now,
-      this.#outbound.takenSize,
-      this.#intake.isHolding,
-      waiting,
-    );
+    const step = this.#keepalive.advance(now, this.progress());
     if (step === 'dead') {
       this.terminate();
     } else if (step === 'ping') {
       this.#outbound.sendControl(OPCODE.PING, this.#keepalive.payload());
       this.flush();
+      this.#keepalive.sent(this.progress());
     }
+  }
+
+  private progress(): Progress {
+    return {
+      taken: this.#outbound.takenSize,
+      waiting: this.#outbound.unsentSize,
+      deaf: this.#intake.isHolding,
+    };
   }
 
   // ── What the application wants ────────────────────────────────────────────────────────────
@@ -283,6 +287,7 @@ export class Connection implements MessageSink, IntakeOwner {
     if (this.#state.current === STATE.CLOSED) return;
     if (this.#state.isListening) this.#state.apply('FAIL');
     this.stopMessages();
+    this.#outbound.discard();
     this.#transport.destroy();
   }
 
@@ -304,7 +309,6 @@ export class Connection implements MessageSink, IntakeOwner {
     if (!this.#intake.isPaused) return;
     this.#keepalive.hearAgain(this.#clock.now());
     this.#intake.pause(false);
-    this.announce();
   }
 
   // ── MessageSink: what the inbound half found ──────────────────────────────────────────────
@@ -318,7 +322,9 @@ export class Connection implements MessageSink, IntakeOwner {
   ): void {
     // After our Close the peer may go on sending (section 5.5.1), and nobody listens any more.
     if (!this.#state.isOpen) return;
+    this.#inHandler = true;
     this.#handler.onMessage(opcode, source, start, end, ascii);
+    this.#inHandler = false;
     if (this.#replied && this.#outbound.isBlocked && this.#state.isOpen) {
       this.#intake.congest(true);
     }
@@ -330,10 +336,16 @@ export class Connection implements MessageSink, IntakeOwner {
     } else if (opcode === OPCODE.PING) {
       // Section 5.5.2: "unless it already received a Close frame". One that we sent changes nothing.
       if (this.#options.autoPong) this.#outbound.sendPong(source, start, end);
-      if (this.#state.isOpen) this.#handler.onPing(source, start, end);
+      if (!this.#state.isOpen) return;
+      this.#inHandler = true;
+      this.#handler.onPing(source, start, end);
+      this.#inHandler = false;
     } else {
       this.#keepalive.hearPong(source, start, end, this.#clock);
-      if (this.#state.isOpen) this.#handler.onPong(source, start, end);
+      if (!this.#state.isOpen) return;
+      this.#inHandler = true;
+      this.#handler.onPong(source, start, end);
+      this.#inHandler = false;
     }
   }
 
@@ -385,7 +397,7 @@ export class Connection implements MessageSink, IntakeOwner {
   private stopMessages(): void {
     this.#intake.stop();
     this.#inbound.release();
-    this.#outbound.endMessages();
+    this.#outbound.end();
     this.#keepalive.stop();
   }
 
@@ -404,8 +416,9 @@ export class Connection implements MessageSink, IntakeOwner {
     try {
       return this.#decoder.push(chunk, from);
     } catch (error) {
-      // What a handler of the application throws is not ours to swallow.
-      if (!(error instanceof ProtocolError)) {
+      // What a handler of the application throws is not ours to swallow, whatever it is.
+      if (this.#inHandler || !(error instanceof ProtocolError)) {
+        this.#inHandler = false;
         this.failInternally();
         throw error;
       }
@@ -421,6 +434,11 @@ export class Connection implements MessageSink, IntakeOwner {
 
   onTurnEnd(): void {
     this.flush();
+  }
+
+  /** What `onDrain` has sent inside the last flush would otherwise be forgotten. */
+  onIdle(): void {
+    this.announce();
   }
 
   /** The peer has ended its direction, and we have read all that came before. */
@@ -455,6 +473,15 @@ export class Connection implements MessageSink, IntakeOwner {
     this.#outbound.sendControl(opcode, payload);
     this.announce();
     return this.#outbound.hasRoom();
+  }
+
+  private tellDrain(): void {
+    try {
+      this.#handler.onDrain();
+    } catch (error) {
+      this.failInternally();
+      throw error;
+    }
   }
 
   /** Asks for a flush, once, unless one comes anyway at the end of this turn. */

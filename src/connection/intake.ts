@@ -18,6 +18,8 @@ export interface IntakeOwner {
   onHold(holding: boolean): void;
   /** A chunk is done: what was sent meanwhile may leave. */
   onTurnEnd(): void;
+  /** All that can be decoded now is decoded. */
+  onIdle(): void;
   /** The transport has ended, and all that came before its end is decoded. */
   onEnd(): void;
 }
@@ -130,6 +132,7 @@ export class Intake {
     } finally {
       this.#inTurn = false;
     }
+    this.#owner.onIdle();
     if (!this.#ended || this.#held !== NO_BYTES) return;
     this.#ended = false;
     this.#owner.onEnd();

@@ -3,8 +3,9 @@
  * when silence means that the peer is gone; does not know a timer: it is told the time.
  *
  * Any byte of the peer is a sign of life, not only a Pong, which may stand behind a large message
- * that is still arriving. And bytes that the network takes from us are one too: a Pong cannot
- * come while our Ping waits behind what a slow peer is still reading.
+ * that is still arriving. And where bytes wait because the network does not take them, it is one
+ * that some of them are taken: the Ping stands behind them, and only a peer that reads makes room.
+ * Bytes that the network takes at once say nothing, since it takes a lot for a peer that is gone.
  *
  * @module
  */
@@ -21,6 +22,16 @@ export interface KeepaliveOptions {
 /** What has to be done now. */
 export type KeepaliveStep = 'nothing' | 'ping' | 'dead';
 
+/** What is known about the connection when the time has come. */
+export interface Progress {
+  /** Bytes that the network has taken from us so far. */
+  readonly taken: number;
+  /** Bytes that it has not taken yet. */
+  readonly waiting: number;
+  /** Whether we do not read at the moment, so that silence says nothing about the peer. */
+  readonly deaf: boolean;
+}
+
 const NEVER = Number.POSITIVE_INFINITY;
 
 /** Our Pings carry their number, so that a Pong tells which of them it answers. */
@@ -30,14 +41,17 @@ export class Keepalive {
   readonly #options: KeepaliveOptions;
   /** When {@link advance} has something to do. */
   #deadline: number;
+  /** Since the last Ping, or the last look, the peer was not heard. */
+  #listens = false;
+  #heard = false;
   /** When the last Ping was sent; the time until its Pong is the latency. */
   #pingedAt = 0;
   #count = 0;
-  #awaitsPong = false;
-  #heard = false;
+  #unanswered = false;
   #latency = Number.NaN;
-  /** How many bytes the network had taken when we last looked. */
-  #progress = 0;
+  /** What was known when we last looked. */
+  #taken = 0;
+  #waiting = 0;
 
   constructor(options: KeepaliveOptions, now: number) {
     this.#options = options;
@@ -58,34 +72,31 @@ export class Keepalive {
     this.#heard = true;
   }
 
-  /**
-   * Looks at the time.
-   *
-   * @param progress - how many bytes the network has taken from us so far
-   * @param deaf - whether we do not read at the moment: then only what the network takes counts,
-   *   and where nothing waits to be taken nothing can be known
-   * @param waiting - whether the network still has bytes to take
-   */
-  advance(now: number, progress: number, deaf: boolean, waiting: boolean): KeepaliveStep {
+  /** Looks at the time. After `'ping'`, {@link sent} is due. */
+  advance(now: number, progress: Progress): KeepaliveStep {
     if (now < this.#deadline) return 'nothing';
-    const { pingTimeout } = this.#options;
+    if (this.#listens && !this.#heard) return this.judge(now, progress);
 
-    if (this.#awaitsPong) {
-      const alive = this.#heard || progress > this.#progress || (deaf && !waiting);
-      if (!alive) return 'dead';
-      this.#heard = false;
-      this.#progress = progress;
-      this.#deadline = now + pingTimeout;
+    const nextAt = this.#pingedAt + this.#options.pingInterval;
+    if (this.#listens && now < nextAt) {
+      // The peer was heard: whether or not that was the Pong, the next Ping is the next thing.
+      this.#listens = false;
+      this.#deadline = nextAt;
       return 'nothing';
     }
-
-    this.#awaitsPong = true;
+    this.#listens = true;
     this.#heard = false;
-    this.#progress = progress;
+    this.#unanswered = true;
     this.#pingedAt = now;
     this.#count = (this.#count + 1) >>> 0;
-    this.#deadline = now + pingTimeout;
+    this.#deadline = now + this.#options.pingTimeout;
     return 'ping';
+  }
+
+  /** The Ping has gone as far as it gets. */
+  sent({ taken, waiting }: Progress): void {
+    this.#taken = taken;
+    this.#waiting = waiting;
   }
 
   /** The payload of the Ping that {@link advance} asked for. */
@@ -97,21 +108,33 @@ export class Keepalive {
 
   /** A Pong came, for us or unsolicited. The time is asked for only where it is ours. */
   hearPong(source: Buffer, start: number, end: number, clock: Clock): void {
-    if (!this.#awaitsPong || end - start !== PAYLOAD_SIZE) return;
+    if (!this.#unanswered || end - start !== PAYLOAD_SIZE) return;
     if (source.readUInt32BE(start) !== this.#count) return;
-    this.#awaitsPong = false;
-    const answeredAt = clock.now();
-    this.#latency = answeredAt - this.#pingedAt;
-    this.#deadline = Math.max(this.#pingedAt + this.#options.pingInterval, answeredAt);
+    const now = clock.now();
+    this.#unanswered = false;
+    this.#listens = false;
+    this.#latency = now - this.#pingedAt;
+    this.#deadline = Math.max(this.#pingedAt + this.#options.pingInterval, now);
   }
 
   /** We read again after we did not: what the peer has to say gets its full time. */
   hearAgain(now: number): void {
-    if (this.#awaitsPong) this.#deadline = now + this.#options.pingTimeout;
+    if (this.#listens) this.#deadline = now + this.#options.pingTimeout;
   }
 
   /** The connection is closing: other deadlines hold from here on. */
   stop(): void {
     this.#deadline = NEVER;
+    this.#listens = false;
+    this.#unanswered = false;
+  }
+
+  /** The peer was not heard for `pingTimeout`. */
+  private judge(now: number, progress: Progress): KeepaliveStep {
+    const reads = this.#waiting > 0 && progress.taken > this.#taken;
+    if (!reads && !(progress.deaf && progress.waiting === 0)) return 'dead';
+    this.sent(progress);
+    this.#deadline = now + this.#options.pingTimeout;
+    return 'nothing';
   }
 }

@@ -24,7 +24,10 @@ export type BackpressurePolicy =
   | 'latest';
 
 export interface OutboundLimits {
-  /** Bytes that may wait before `send` answers false. Default: 64 KiB. */
+  /**
+   * Bytes that may wait before `send` answers false. Those that the transport has taken without
+   * asking for a pause do not count. Default: 64 KiB.
+   */
   readonly highWaterMark: number;
   /** Bytes that may wait at all, one message of any size excepted. Default: 4 MiB. */
   readonly maxBackpressure: number;
@@ -39,7 +42,7 @@ export const DROPPED = 1;
 export const OVERFLOW = 2;
 export type SendResult = typeof SENT | typeof DROPPED | typeof OVERFLOW;
 
-/** A payload from this size on is cheaper to leave where it is than to copy (measured in design). */
+/** A payload from this size on is cheaper to leave where it is than to copy. */
 const COPY_BELOW = 16 * 1024;
 
 /** Automatic Pongs that may wait for the network before only the newest is kept. */
@@ -91,8 +94,13 @@ export class Outbound {
 
   /** Bytes that wait, here and in the transport. */
   get bufferedAmount(): number {
+    return this.heldSize + this.#transport.writableLength;
+  }
+
+  /** Bytes that the transport was not given yet. */
+  private get heldSize(): number {
     const latest = this.#latest === null ? 0 : this.#latest.size;
-    return this.#pendingSize + this.#waitingSize + latest + this.#transport.writableLength;
+    return this.#pendingSize + this.#waitingSize + latest;
   }
 
   /** Messages that were dropped for want of room. */
@@ -110,6 +118,11 @@ export class Outbound {
     return this.#pendingSize > 0;
   }
 
+  /** Bytes that the network has not taken yet. */
+  get unsentSize(): number {
+    return this.#transport.writableLength;
+  }
+
   /** Whether the transport holds more than the high-water mark, and will say when it drains. */
   get isBlocked(): boolean {
     return this.#blocked && this.#transport.writableLength > this.#limits.highWaterMark;
@@ -117,14 +130,25 @@ export class Outbound {
 
   /** Whether there is still room below the high-water mark. Remembers who was told no. */
   hasRoom(): boolean {
-    if (this.bufferedAmount <= this.#limits.highWaterMark) return true;
+    if (this.isBelowHighWaterMark()) return true;
     this.#someoneWaitsForDrain = true;
     return false;
   }
 
+  /**
+   * What a transport holds that asked for no pause does not count: it would not tell either when
+   * that is gone.
+   */
+  private isBelowHighWaterMark(): boolean {
+    const buffered = this.#blocked ? this.bufferedAmount : this.heldSize;
+    return buffered <= this.#limits.highWaterMark;
+  }
+
   /** Sends a whole message, or lets the policy decide where there is no room for it. */
   sendMessage(opcode: MessageOpcode, data: string | Uint8Array): SendResult {
-    if (!this.makesRoom(data)) return this.refuseMessage(opcode, data);
+    if (!this.makesRoom(data, true)) return this.refuseMessage(opcode, data);
+    // What was kept is older, and there is something newer now.
+    if (this.#latest !== null) this.dropLatest();
     if (this.#inMessage) {
       const message = keepMessage(opcode, data);
       (this.#waiting ??= []).push(message);
@@ -137,10 +161,11 @@ export class Outbound {
 
   /**
    * Sends a fragment: the first with the opcode of the message, the others as continuations. A
-   * fragment that finds no room is never dropped alone: that would tear its message.
+   * fragment that finds no room is never dropped alone: that would tear its message. What waits
+   * for the end of the message takes no room from it.
    */
   sendFragment(opcode: MessageOpcode, data: string | Uint8Array, fin: boolean): SendResult {
-    if (!this.makesRoom(data)) return OVERFLOW;
+    if (!this.makesRoom(data, false)) return OVERFLOW;
     const first = this.#inMessage ? OPCODE.CONTINUATION : opcode;
     this.#inMessage = !fin;
     this.frame(fin ? FIN | first : first, data);
@@ -167,12 +192,27 @@ export class Outbound {
     this.frame(FIN | OPCODE.PONG, source.subarray(start, end));
   }
 
-  /** No more data will be sent: forgets what waits for its turn, but not what is in frames. */
+  /** No more messages will be sent: forgets those that wait for their turn. */
   endMessages(): void {
     this.#waiting = null;
     this.#waitingSize = 0;
     this.#latest = null;
+  }
+
+  /** Nothing at all will be sent but what is in frames already, and a Close. */
+  end(): void {
+    this.endMessages();
     this.#unansweredPing = null;
+    this.#someoneWaitsForDrain = false;
+  }
+
+  /** The transport is gone: forgets the frames too. */
+  discard(): void {
+    this.end();
+    this.sealRun();
+    for (const { slab } of this.#parts ?? []) slab?.settle(true);
+    this.#parts = null;
+    this.#pendingSize = 0;
   }
 
   /**
@@ -182,7 +222,9 @@ export class Outbound {
    */
   flush(): boolean {
     if (this.#pendingSize > 0) this.write();
-    if (this.#blocked || !this.#someoneWaitsForDrain) return false;
+    if (this.#blocked) return false;
+    this.sendLatest();
+    if (!this.#someoneWaitsForDrain || !this.isBelowHighWaterMark()) return false;
     this.#someoneWaitsForDrain = false;
     return true;
   }
@@ -198,22 +240,25 @@ export class Outbound {
     const ping = this.#unansweredPing;
     this.#unansweredPing = null;
     if (ping !== null) this.frame(FIN | OPCODE.PONG, ping);
-    const latest = this.#latest;
-    this.#latest = null;
-    if (latest !== null) this.sendMessage(latest.opcode, latest.data);
     return this.flush();
   }
 
-  /** Whether the frame of `data` has room, perhaps after what is pending went to the transport. */
-  private makesRoom(data: string | Uint8Array): boolean {
-    if (this.fits(data)) return true;
+  /**
+   * Whether the frame of `data` has room, perhaps after what is pending went to the transport.
+   *
+   * @param behindWaiting - whether it goes behind the messages that wait for their turn
+   */
+  private makesRoom(data: string | Uint8Array, behindWaiting: boolean): boolean {
+    if (this.fits(data, behindWaiting)) return true;
     if (this.#pendingSize === 0) return false;
     this.write();
-    return this.fits(data);
+    return this.fits(data, behindWaiting);
   }
 
-  private fits(data: string | Uint8Array): boolean {
-    const buffered = this.bufferedAmount;
+  private fits(data: string | Uint8Array, behindWaiting: boolean): boolean {
+    // What `'latest'` keeps does not count: it gives way to anything newer.
+    const inFrames = this.#pendingSize + this.#transport.writableLength;
+    const buffered = behindWaiting ? inFrames + this.#waitingSize : inFrames;
     // A single message fits, whatever its size.
     if (buffered === 0) return true;
     const room = this.#limits.maxBackpressure - buffered - MAX_HEADER_SIZE;
@@ -226,13 +271,27 @@ export class Outbound {
     const policy = this.#limits.backpressurePolicy;
     if (policy === 'close') return OVERFLOW;
     this.#someoneWaitsForDrain = true;
-    if (policy === 'drop' || this.#inMessage) {
+    if (policy === 'drop') {
       this.#dropped++;
       return DROPPED;
     }
-    if (this.#latest !== null) this.#dropped++;
+    if (this.#latest !== null) this.dropLatest();
     this.#latest = keepMessage(opcode, data);
     return SENT;
+  }
+
+  private dropLatest(): void {
+    this.#latest = null;
+    this.#dropped++;
+  }
+
+  /** Sends the message that policy `'latest'` kept, where there is room for it by now. */
+  private sendLatest(): void {
+    const latest = this.#latest;
+    if (latest === null || this.#inMessage || !this.fits(latest.data, true)) return;
+    this.#latest = null;
+    this.frame(FIN | latest.opcode, latest.data);
+    if (this.#pendingSize > 0) this.write();
   }
 
   /** A fragmented message has ended: those that waited for it go now, in their order. */
@@ -246,14 +305,11 @@ export class Outbound {
 
   /** Puts one frame behind all that waits. */
   private frame(first: number, data: string | Uint8Array): void {
-    const isText = typeof data === 'string';
-    let room = isText ? maxTextFrameSize(data) : MAX_HEADER_SIZE + data.length;
-    if (room > COPY_BELOW && isText) room = MAX_HEADER_SIZE + Buffer.byteLength(data);
-
-    if (room > COPY_BELOW) {
+    if (isLarge(data)) {
       this.largeFrame(first, data);
     } else {
-      const slab = this.claim(isText ? maxTextFrameSize(data) : room);
+      const isText = typeof data === 'string';
+      const slab = this.claim(isText ? maxTextFrameSize(data) : MAX_HEADER_SIZE + data.length);
       const start = slab.end;
       slab.end = isText
         ? this.#encoder.encodeText(slab.bytes, slab.words, start, first, data)
@@ -338,6 +394,13 @@ export class Outbound {
 
     if (!accepted && !taken) this.#blocked = true;
   }
+}
+
+/** Whether a payload is not copied into a slab. Where its length decides, it is not measured. */
+function isLarge(data: string | Uint8Array): boolean {
+  if (data.length >= COPY_BELOW) return true;
+  if (typeof data !== 'string' || data.length * 3 < COPY_BELOW) return false;
+  return Buffer.byteLength(data) >= COPY_BELOW;
 }
 
 /** Keeps a message for later, with bytes that nobody else can change. */

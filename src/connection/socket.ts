@@ -5,8 +5,8 @@
  * @module
  */
 
-import { EventEmitter } from 'node:events';
-import type { ProtocolError } from '../errors.ts';
+import { EventEmitter, captureRejectionSymbol } from 'node:events';
+import { type ProtocolError, asError } from '../errors.ts';
 import { type MessageOpcode, OPCODE } from '../frame/opcode.ts';
 import {
   Connection,
@@ -49,11 +49,17 @@ export interface SocketEvents {
 function own(source: Buffer, start: number, end: number): Buffer {
   return 2 * (end - start) >= source.length
     ? source.subarray(start, end)
-    : Buffer.from(source.subarray(start, end));
+    : copy(source, start, end);
+}
+
+function copy(source: Buffer, start: number, end: number): Buffer {
+  return Buffer.from(source.subarray(start, end));
 }
 
 export class Socket extends EventEmitter<SocketEvents> {
   readonly #connection: Connection;
+  /** What came behind the handshake, until it was read. */
+  #head: Buffer | null = null;
   #timer: NodeJS.Timeout | null = null;
   /** When the timer fires; it is left alone as long as that is early enough. */
   #timerAt = Number.POSITIVE_INFINITY;
@@ -62,19 +68,31 @@ export class Socket extends EventEmitter<SocketEvents> {
    * @param head - bytes of the transport that came behind the handshake: the first frames
    */
   constructor(role: Role, transport: NodeTransport, options: ConnectionOptions, head: Buffer) {
-    super();
+    super({ captureRejections: true });
     this.#connection = new Connection(role, transport, this.handler(), performance, options);
-    // Whoever made us adds listeners first. Before 'data', which starts to read in a tick too.
     if (head.length > 0) {
-      process.nextTick(() => this.run(() => this.#connection.receive(Buffer.from(head))));
+      this.#head = Buffer.from(head);
+      // Whoever made us adds listeners first.
+      process.nextTick(() => this.receiveHead());
     }
-    transport.on('data', (chunk) => this.run(() => this.#connection.receive(chunk)));
-    transport.on('end', () => this.run(() => this.#connection.receiveEnd()));
+    transport.on('data', (chunk) => {
+      this.receiveHead();
+      this.run(() => this.#connection.receive(chunk));
+    });
+    transport.on('end', () => {
+      this.receiveHead();
+      this.run(() => this.#connection.receiveEnd());
+    });
     transport.on('drain', () => this.run(() => this.#connection.receiveDrain()));
     transport.on('close', () => this.run(() => this.#connection.receiveTransportClose()));
     // A reset: 'close' follows, and tells all that there is to tell (1006).
     transport.on('error', () => this.#connection.terminate());
     this.schedule();
+  }
+
+  /** A listener that is async and rejects: the same as one that throws. */
+  override [captureRejectionSymbol](error: unknown, ..._rest: unknown[]): void {
+    this.failInternally(error);
   }
 
   /** 1 open, 2 closing, 3 closed. */
@@ -99,7 +117,11 @@ export class Socket extends EventEmitter<SocketEvents> {
    *   mark: wait for `drain`
    */
   send(data: string | Uint8Array): boolean {
-    return this.#connection.send(typeof data === 'string' ? OPCODE.TEXT : OPCODE.BINARY, data);
+    const opcode = typeof data === 'string' ? OPCODE.TEXT : OPCODE.BINARY;
+    const hasRoom = this.#connection.send(opcode, data);
+    // It may have failed the connection, which must end some time then.
+    if (!hasRoom) this.schedule();
+    return hasRoom;
   }
 
   /** Sends a Ping, with at most 125 bytes. */
@@ -138,16 +160,32 @@ export class Socket extends EventEmitter<SocketEvents> {
       onMessage: (opcode, source, start, end, ascii) => {
         this.emit('message', readMessage(opcode, source, start, end, ascii));
       },
-      onPing: (source, start, end) => void this.emit('ping', own(source, start, end)),
-      onPong: (source, start, end) => void this.emit('pong', own(source, start, end)),
+      onPing: (source, start, end) => void this.emit('ping', copy(source, start, end)),
+      onPong: (source, start, end) => void this.emit('pong', copy(source, start, end)),
       onDrain: () => void this.emit('drain'),
       onPending: () => process.nextTick(() => this.run(() => this.#connection.flush())),
-      onError: (error: ProtocolError) => {
-        // An 'error' that nobody listens to would end the process.
-        if (this.listenerCount('error') > 0) this.emit('error', error);
-      },
+      onError: (error: ProtocolError) => this.tellError(error),
       onClose: (code, reason, wasClean) => void this.emit('close', code, reason, wasClean),
     };
+  }
+
+  /**
+   * Ends this socket with 1011, for whoever catches what the application threw.
+   *
+   * @param thrown - told to `error`, or a warning of the process where nobody listens
+   */
+  failInternally(thrown: unknown): void {
+    this.#connection.failInternally();
+    if (this.listenerCount('error') === 0) warn(thrown);
+    else this.tellError(asError(thrown));
+    this.schedule();
+  }
+
+  private receiveHead(): void {
+    const head = this.#head;
+    if (head === null) return;
+    this.#head = null;
+    this.run(() => this.#connection.receive(head));
   }
 
   /** Runs one step of the connection. What a listener throws in it ends this socket, and no more. */
@@ -155,17 +193,19 @@ export class Socket extends EventEmitter<SocketEvents> {
     try {
       step();
     } catch (error) {
-      this.#connection.failInternally();
-      this.report(error);
+      this.failInternally(error);
     }
     this.schedule();
   }
 
-  /** What a listener threw is a mistake of the application: not lost, and not the end of it. */
-  private report(thrown: unknown): void {
-    const error = thrown instanceof Error ? thrown : new Error(String(thrown));
-    if (this.listenerCount('error') > 0) this.emit('error', error);
-    else process.emitWarning(error);
+  /** An 'error' that nobody listens to would end the process, and so would a listener that throws. */
+  private tellError(error: Error): void {
+    if (this.listenerCount('error') === 0) return;
+    try {
+      this.emit('error', error);
+    } catch (thrown) {
+      warn(thrown);
+    }
   }
 
   /** Makes sure that a timer fires when the connection wants to look at the clock. */
@@ -199,4 +239,9 @@ function readMessage(
 ): string | Buffer {
   if (opcode === OPCODE.BINARY) return own(source, start, end);
   return source.toString(ascii ? 'latin1' : 'utf8', start, end);
+}
+
+/** A mistake of the application that nobody listens to: not lost, and not the end of the process. */
+function warn(thrown: unknown): void {
+  process.emitWarning(asError(thrown));
 }

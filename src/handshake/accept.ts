@@ -12,10 +12,10 @@
 import { HandshakeError } from '../errors.ts';
 import { type Extension, formatExtensions, parseExtensions } from './extensions-header.ts';
 import { type HeaderFields, type HeadersInput, checkHeaders } from './fields.ts';
-import { hasToken, splitList } from './grammar.ts';
+import { hasToken, isFieldValue, splitList } from './grammar.ts';
 import type { RequestHead } from './http1.ts';
 import { acceptValue, isKey } from './key.ts';
-import { WEBSOCKET_VERSION, refusal } from './refusal.ts';
+import { UPGRADE_FIELDS, WEBSOCKET_VERSION, refusal } from './refusal.ts';
 import { parseSubprotocols } from './subprotocol.ts';
 
 /** An opening handshake that fits the rules: what a server needs to know in order to decide. */
@@ -44,9 +44,10 @@ export interface Acceptance {
   readonly headers?: HeadersInput;
 }
 
-// uri-host [ ":" port ] (RFC 9110, section 7.2): an IP literal in brackets, or a name, of which
+// uri-host [ ":" port ] (RFC 9110, section 7.2): an IPv6 address in brackets, or a name, of which
 // the grammar takes almost any character but those that would end it.
-const HOST = /^(?:\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z\-._~!$&'()*+,;=%]+)(?::[0-9]*)?$/;
+const HOST =
+  /^(?:(\[[0-9A-Fa-f:.]+\])|(?:[0-9A-Za-z\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})+)(?::[0-9]*)?$/;
 
 /** The absolute form of a target, which a server must take too (RFC 9112, section 3.2.2). */
 const ABSOLUTE_TARGET = /^(?:https?|wss?):\/\/([^/?#]*)(\/[^#]*|\?[^#]*)?$/i;
@@ -115,17 +116,25 @@ function checkBody(fields: HeaderFields): void {
   if (chunked || lengths.some((length) => Number(length) > 0)) throw refusal('BODY');
 }
 
+function isHost(host: string): boolean {
+  const match = HOST.exec(host);
+  if (match === null) return false;
+  const [, address] = match;
+  // Which numbers and colons make an IPv6 address, the URL standard knows.
+  return address === undefined || URL.canParse(`http://${address}`);
+}
+
 /** Host, and the path with its query. The host of an absolute target goes before the field. */
 function readTarget(target: string, fields: HeaderFields): { host: string; target: string } {
   const hosts = fields.getAll('host');
   const host = hosts[0] ?? '';
-  if (hosts.length !== 1 || !HOST.test(host)) throw refusal('HOST');
+  if (hosts.length !== 1 || !isHost(host)) throw refusal('HOST');
   if (target.startsWith('/') && !target.includes('#')) return { host, target };
 
   const absolute = ABSOLUTE_TARGET.exec(target);
   if (absolute === null) throw refusal('TARGET');
   const authority = absolute[1]!;
-  if (!HOST.test(authority)) throw refusal('HOST');
+  if (!isHost(authority)) throw refusal('HOST');
   const path = absolute[2] ?? '/';
   return { host: authority, target: path.startsWith('/') ? path : `/${path}` };
 }
@@ -195,18 +204,20 @@ const REASON = new Map([
 ]);
 
 /**
- * A whole HTTP response, to be sent as UTF-8, after which the connection is closed: whatever came
+ * A whole HTTP response, to be sent as latin1, after which the connection is closed: whatever came
  * behind the request must never be read as another one.
  *
  * @throws {RangeError} for a status that refuses nothing
- * @throws {TypeError} for a header field that must not be sent
+ * @throws {TypeError} for a header field that must not be sent, or a reason of several lines
  */
 export function refusalResponse(answer: RefusalAnswer): string {
   const { status, reason = REASON.get(status) ?? '', headers = [], body = '' } = answer;
   if (!Number.isInteger(status) || status < 300 || status > 599) {
     throw new RangeError(`the status ${status} does not refuse: 300 to 599 do`);
   }
-  return writeResponse(status, reason, checkHeaders(headers), body);
+  if (!isFieldValue(reason)) throw new TypeError('a reason phrase is one line of text');
+  const upgrade = status === 426 ? UPGRADE_FIELDS : [];
+  return writeResponse(status, reason, [...upgrade, ...checkHeaders(headers)], body);
 }
 
 /** The response for a handshake that broke a rule, or was refused by a row of refusal.ts. */
@@ -221,17 +232,16 @@ function writeResponse(
   headers: readonly (readonly [string, string])[],
   body: string,
 ): string {
-  const upgrades = headers.some(([name]) => name === 'Connection');
-  const lines = [
-    `HTTP/1.1 ${status} ${reason}`,
-    `Date: ${new Date().toUTCString()}`,
-    // Upgrade has to be named in Connection, also where the connection ends (RFC 9110, 7.8).
-    upgrades ? 'Connection: Upgrade, close' : 'Connection: close',
-    'Content-Type: text/plain; charset=utf-8',
-    `Content-Length: ${Buffer.byteLength(body)}`,
-  ];
+  const given = new Set(headers.map(([name]) => name.toLowerCase()));
+  const lines = [`HTTP/1.1 ${status} ${reason}`];
+  if (!given.has('date')) lines.push(`Date: ${new Date().toUTCString()}`);
+  // Upgrade has to be named in Connection, also where the connection ends (RFC 9110, 7.8).
+  lines.push(given.has('upgrade') ? 'Connection: Upgrade, close' : 'Connection: close');
+  if (!given.has('content-type')) lines.push('Content-Type: text/plain; charset=utf-8');
+  lines.push(`Content-Length: ${Buffer.byteLength(body)}`);
   for (const [name, value] of headers) {
-    if (name !== 'Connection') lines.push(`${name}: ${value}`);
+    if (name.toLowerCase() !== 'connection') lines.push(`${name}: ${value}`);
   }
-  return `${lines.join('\r\n')}\r\n\r\n${body}`;
+  // Fields have a byte for a character; so has the body, once it is UTF-8.
+  return `${lines.join('\r\n')}\r\n\r\n${Buffer.from(body).toString('latin1')}`;
 }

@@ -33,15 +33,28 @@ export function parseExtensions(values: readonly string[]): Extension[] | null {
   return values.length > 0 && extensions.length === 0 ? null : extensions;
 }
 
-/** Writes extensions as the value of one field. What was quoted is a token, so nothing is quoted. */
+/**
+ * Writes extensions as the value of one field. Values are tokens, so nothing is quoted.
+ *
+ * @throws {TypeError} for a name or a value that is no token
+ */
 export function formatExtensions(extensions: readonly Extension[]): string {
   return extensions
     .map(({ name, parameters }) =>
-      [name, ...parameters.map(([key, value]) => (value === true ? key : `${key}=${value}`))].join(
+      [requireToken(name), ...parameters.map(([key, value]) => formatParameter(key, value))].join(
         '; ',
       ),
     )
     .join(', ');
+}
+
+function formatParameter(name: string, value: string | true): string {
+  return value === true ? requireToken(name) : `${requireToken(name)}=${requireToken(value)}`;
+}
+
+function requireToken(text: string): string {
+  if (isToken(text)) return text;
+  throw new TypeError(`${JSON.stringify(text)} is no token (RFC 6455, section 9.1)`);
 }
 
 class ExtensionsReader {

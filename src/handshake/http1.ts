@@ -129,13 +129,19 @@ abstract class HeadParser<Head> {
     if (!isToken(String.fromCharCode(byte))) throw this.refusal('START_LINE');
   }
 
-  /** Holds the limits on size, before the bytes are kept. */
+  /**
+   * Holds the limits on size, before the bytes are kept. Where several are passed at once it is
+   * the one that would have been passed first, had the bytes come one by one.
+   */
   private count(size: number): void {
-    if (!this.#inFields && this.#keptSize + size > this.#maxStartLineSize) {
-      throw this.refusal(this.startLineRefusal);
+    const lineRoom = this.#inFields
+      ? Number.POSITIVE_INFINITY
+      : this.#maxStartLineSize - this.#keptSize;
+    const headRoom = this.#limits.maxHeadSize - this.#size;
+    if (size > lineRoom || size > headRoom) {
+      throw this.refusal(lineRoom <= headRoom ? this.startLineRefusal : 'HEAD_TOO_LARGE');
     }
     this.#size += size;
-    if (this.#size > this.#limits.maxHeadSize) throw this.refusal('HEAD_TOO_LARGE');
   }
 
   /** Keeps the beginning of a line, growing by doubling so that single bytes stay linear. */

@@ -52,7 +52,8 @@ const SCHEMES = new Set(['ws:', 'wss:']);
  * user and password become `Authorization: Basic`.
  *
  * @throws {TypeError} for a URL that is not `ws:` or `wss:` or has a fragment (section 3), for
- *   subprotocols that are not unique tokens, and for a header field that must not be sent
+ *   subprotocols that are not unique tokens, for extensions that are not made of tokens, and for a
+ *   header field that must not be sent, or not twice
  */
 export function createOffer(url: URL, options: OfferOptions = {}): Offer {
   const { subprotocols = [], extensions = [], origin, headers = [] } = options;
@@ -68,7 +69,13 @@ export function createOffer(url: URL, options: OfferOptions = {}): Offer {
   const fields = checkHeaders(
     origin === undefined ? headers : [['Origin', origin], ...checkHeaders(headers)],
   );
-  const given = new Set(fields.map(([name]) => name.toLowerCase()));
+  const names = fields.map(([name]) => name.toLowerCase());
+  const given = new Set(names);
+  for (const name of ['host', 'origin']) {
+    if (names.indexOf(name) !== names.lastIndexOf(name)) {
+      throw new TypeError(`the header field ${name} may stand in a request once`);
+    }
+  }
   const key = generateKey();
 
   const lines = [`GET ${url.pathname}${url.search} HTTP/1.1`];
@@ -126,7 +133,7 @@ export function checkAnswer(offer: Offer, head: ResponseHead): Agreement {
     throw fail('ANSWER_UPGRADE');
   }
   if (!hasToken(fields.getAll('connection'), 'upgrade')) throw fail('ANSWER_CONNECTION');
-  // 4. and section 11.3.2: exactly one. The white space around it is gone already.
+  // 4. and section 11.3.3: exactly one. The white space around it is gone already.
   const accepts = fields.getAll('sec-websocket-accept');
   if (accepts.length !== 1 || accepts[0] !== acceptValue(offer.key)) throw fail('ANSWER_ACCEPT');
   // Section 11.3.1: the key is the client's alone.
@@ -138,7 +145,7 @@ export function checkAnswer(offer: Offer, head: ResponseHead): Agreement {
   };
 }
 
-/** 5., and section 11.3.4: one field at the most, and nothing in it that was not offered. */
+/** 5., and section 11.3.2: one field at the most, and nothing in it that was not offered. */
 function checkExtensions(
   offer: Offer,
   values: readonly string[],
@@ -151,7 +158,7 @@ function checkExtensions(
   return extensions;
 }
 
-/** 6., and section 11.3.3: one field at the most, with one of the subprotocols that we offered. */
+/** 6., and section 11.3.4: one field at the most, with one of the subprotocols that we offered. */
 function checkSubprotocol(
   offer: Offer,
   values: readonly string[],

@@ -43,8 +43,18 @@ export function createOriginCheck(policy: OriginPolicy): OriginCheck {
   return (origin, _host) => origin === undefined || allowed.has(normalizeOrigin(origin) ?? '');
 }
 
+/**
+ * How an origin is written (RFC 6454, section 7.1): scheme, host and port, and nothing else. The
+ * URL parser would take much more and make an origin of it.
+ */
+const ORIGIN = /^[A-Za-z][A-Za-z0-9+.-]*:\/\/[^\s/?#@\\]+$/;
+
+function parseOrigin(origin: string): URL | null {
+  return ORIGIN.test(origin) ? URL.parse(origin) : null;
+}
+
 function isSameOrigin(origin: string, host: string): boolean {
-  const page = URL.parse(origin);
+  const page = parseOrigin(origin);
   if (page === null || (page.protocol !== 'https:' && page.protocol !== 'http:')) return false;
   // Reading Host under the scheme of the page drops a port that is the default there.
   return URL.parse(`${page.protocol}//${host}`)?.host === page.host;
@@ -58,15 +68,17 @@ function requireOrigin(origin: string): string {
 
 /** Scheme and host in lower case, without a default port. Null for what is no origin. */
 function normalizeOrigin(origin: string): string | null {
-  const url = URL.parse(origin);
+  const url = parseOrigin(origin);
   if (url === null || url.host === '') return null;
   // Schemes that the URL standard does not know, such as a browser extension's, have no origin
-  // of their own there.
-  return url.origin === 'null' ? `${url.protocol}//${url.host}` : url.origin;
+  // of their own there, and their hosts keep their case.
+  return url.origin === 'null' ? `${url.protocol}//${url.host.toLowerCase()}` : url.origin;
 }
 
 /** Decides on the value of Host. */
 export type HostCheck = (host: string) => boolean;
+
+const PORT = /:[0-9]*$/;
 
 /**
  * Makes the check of an allow-list of hosts: `'example.com'` allows every port of it,
@@ -75,8 +87,9 @@ export type HostCheck = (host: string) => boolean;
 export function createHostCheck(hosts: readonly string[] | undefined): HostCheck {
   if (hosts === undefined) return () => true;
   const allowed = new Set(hosts.map((host) => host.toLowerCase()));
+  const onEveryPort = new Set([...allowed].filter((host) => !PORT.test(host)));
   return (host) => {
     const lower = host.toLowerCase();
-    return allowed.has(lower) || allowed.has(lower.replace(/:[0-9]*$/, ''));
+    return allowed.has(lower) || onEveryPort.has(lower.replace(PORT, ''));
   };
 }

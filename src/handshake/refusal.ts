@@ -12,10 +12,10 @@ import { HandshakeError } from '../errors.ts';
 export const WEBSOCKET_VERSION = '13';
 
 /** RFC 9110, section 15.5.22: a 426 names the protocol that it asks for, in Upgrade. */
-const UPGRADE_FIELDS = [
+export const UPGRADE_FIELDS: readonly (readonly [name: string, value: string])[] = [
   ['Upgrade', 'websocket'],
   ['Connection', 'Upgrade'],
-] as const;
+];
 
 // name: [HTTP status, source, what is wrong]
 export const REFUSAL = {
@@ -49,6 +49,7 @@ export const REFUSAL = {
   HOST_FORBIDDEN: [421, 'RFC 9110, section 15.5.20', 'the host is not served here'],
   NOT_FOUND: [404, 'RFC 6455, section 4.2.2', 'there is no WebSocket at this path'],
   TIMEOUT: [408, 'RFC 9110, section 15.5.9', 'the request did not come within handshakeTimeout'],
+  CLOSING: [503, 'RFC 9110, section 15.6.4', 'the server is closing'],
   INTERNAL: [500, 'RFC 9110, section 15.6.1', 'the server failed while it decided'],
 
   // A response with which a client fails the connection (the list that ends section 4.1). The
@@ -57,7 +58,7 @@ export const REFUSAL = {
   ANSWER_VERSION: [0, 'RFC 6455, section 4.2.2', 'the answer is not HTTP/1.1'],
   ANSWER_UPGRADE: [0, 'RFC 6455, section 4.1', 'the answer upgrades to no websocket'],
   ANSWER_CONNECTION: [0, 'RFC 6455, section 4.1', 'Connection does not hold Upgrade'],
-  ANSWER_ACCEPT: [0, 'RFC 6455, section 4.1', 'Sec-WebSocket-Accept is not our key’s'],
+  ANSWER_ACCEPT: [0, 'RFC 6455, section 4.1', 'Sec-WebSocket-Accept does not fit the key'],
   ANSWER_KEY: [0, 'RFC 6455, section 11.3.1', 'a Sec-WebSocket-Key stands in the answer'],
   ANSWER_SUBPROTOCOL: [0, 'RFC 6455, section 4.1', 'the subprotocol was not offered'],
   ANSWER_EXTENSIONS: [0, 'RFC 6455, section 4.1', 'the extensions do not fit the offer'],

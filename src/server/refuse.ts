@@ -15,8 +15,9 @@ import type { Duplex } from 'node:stream';
  * @param timeout - milliseconds after which the transport is destroyed, whatever the peer does
  */
 export function refuse(transport: Duplex, response: string, timeout: number): void {
+  if (transport.destroyed) return;
   const timer = setTimeout(() => transport.destroy(), timeout);
   transport.once('close', () => clearTimeout(timer));
   transport.resume();
-  transport.end(response);
+  transport.end(response, 'latin1');
 }

@@ -7,14 +7,15 @@
  * @module
  */
 
-import { EventEmitter } from 'node:events';
+import { EventEmitter, captureRejectionSymbol } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { type AddressInfo, type Server, Socket as NetSocket, createServer } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { ConnectionOptions } from '../connection/connection.ts';
 import { checkLimit, resolveLimits } from '../connection/limits.ts';
 import { Socket } from '../connection/socket.ts';
-import { HandshakeError } from '../errors.ts';
+import { HandshakeError, asError } from '../errors.ts';
+import { CLOSE_CODE } from '../frame/close-code.ts';
 import {
   type HandshakeRequest,
   acceptResponse,
@@ -36,7 +37,7 @@ import {
   createOriginCheck,
 } from '../handshake/origin.ts';
 import { refusal } from '../handshake/refusal.ts';
-import { chooseSubprotocol } from '../handshake/subprotocol.ts';
+import { areSubprotocols, chooseSubprotocol } from '../handshake/subprotocol.ts';
 import { refuse } from './refuse.ts';
 
 export interface WebSocketServerOptions extends Partial<ConnectionOptions>, Partial<HeadLimits> {
@@ -72,12 +73,17 @@ export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
   /** Transports of our own listener that have not finished their request. */
   readonly #pending = new Set<NetSocket>();
   #listener: Server | null = null;
+  /** Settles when the listener has begun, or could not. */
+  #starting: Promise<void> = Promise.resolve();
+  #closing = false;
+  /** Who waits for the last socket to end. */
+  readonly #onEmpty: (() => void)[] = [];
 
   /**
    * @throws {TypeError | RangeError} for an option that cannot be
    */
   constructor(options: WebSocketServerOptions = {}) {
-    super();
+    super({ captureRejections: true });
     this.#connection = { ...resolveLimits(options), autoPong: options.autoPong ?? true };
     this.#headLimits = {
       maxHeadSize: options.maxHeadSize ?? DEFAULT_HEAD_LIMITS.maxHeadSize,
@@ -88,9 +94,22 @@ export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
     this.#handshakeTimeout = options.handshakeTimeout ?? DEFAULT_HANDSHAKE_TIMEOUT;
     checkLimit('handshakeTimeout', this.#handshakeTimeout);
     this.#path = options.path;
+    if (this.#path !== undefined && !/^\/[^?#]*$/.test(this.#path)) {
+      throw new TypeError('path begins with a slash, and has no query');
+    }
     this.#subprotocols = options.subprotocols ?? [];
+    if (!areSubprotocols(this.#subprotocols)) {
+      throw new TypeError('subprotocols are unique tokens (RFC 6455, section 4.1)');
+    }
     this.#isOriginAllowed = createOriginCheck(options.origins ?? 'same-origin');
     this.#isHostAllowed = createHostCheck(options.hosts);
+  }
+
+  /** A listener for `connection` that is async and rejects: the same as one that throws. */
+  override [captureRejectionSymbol](error: unknown, _event: unknown, ...args: unknown[]): void {
+    const [socket] = args;
+    if (socket instanceof Socket) socket.failInternally(error);
+    else process.emitWarning(asError(error));
   }
 
   /** The connections that are open or closing. */
@@ -109,13 +128,20 @@ export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
     if (this.#listener !== null) throw new Error('the server listens already');
     // The closing handshake needs half-open connections: the peer may end before we do.
     const listener = createServer({ allowHalfOpen: true, noDelay: true });
-    this.#listener = listener;
     listener.on('connection', (transport) => this.readHead(transport));
-    try {
-      await new Promise<void>((resolve, reject) => {
-        listener.once('error', reject);
-        listener.listen(port, host, resolve);
+    this.#listener = listener;
+    this.#closing = false;
+    this.#starting = new Promise((resolve, reject) => {
+      listener.once('error', reject);
+      listener.listen(port, host, () => {
+        listener.off('error', reject);
+        // A connection that could not be accepted, for want of descriptors: others may be.
+        listener.on('error', (error) => process.emitWarning(error));
+        resolve();
       });
+    });
+    try {
+      await this.#starting;
     } catch (error) {
       this.#listener = null;
       throw error;
@@ -150,19 +176,26 @@ export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
 
   /**
    * Stops listening, closes all connections with 1001, and resolves when the last one has ended.
+   * Upgrades that come meanwhile are refused with 503.
    */
   async close(): Promise<void> {
+    this.#closing = true;
+    // A listener that has not begun yet cannot end: `listen` tells how that went.
+    await Promise.allSettled([this.#starting]);
     const listener = this.#listener;
     this.#listener = null;
     for (const transport of this.#pending) transport.destroy();
-    const ends = [...this.#sockets].map(
-      (socket) => new Promise<void>((resolve) => socket.once('close', () => resolve())),
-    );
-    for (const socket of this.#sockets) socket.close(1001);
-    if (listener !== null) {
-      ends.push(new Promise<void>((resolve) => listener.close(() => resolve())));
-    }
-    await Promise.all(ends);
+    for (const socket of this.#sockets) socket.close(CLOSE_CODE.GOING_AWAY);
+    await Promise.all([
+      new Promise<void>((resolve) => {
+        if (this.#sockets.size === 0) resolve();
+        else this.#onEmpty.push(resolve);
+      }),
+      new Promise<void>((resolve) => {
+        if (listener === null) resolve();
+        else listener.close(() => resolve());
+      }),
+    ]);
   }
 
   /** Reads a request on our own listener. Its deadline is one for the whole, not for each byte. */
@@ -202,31 +235,52 @@ export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
 
   /** Answers a request: a connection, or a refusal. */
   private decide(head: RequestHead, transport: Duplex, rest: Buffer): void {
+    if (transport.destroyed) return;
     let request: HandshakeRequest;
-    let subprotocol: string | undefined;
     try {
-      request = readRequest(head);
-      if (this.#path !== undefined && request.target.split('?')[0] !== this.#path) {
-        throw refusal('NOT_FOUND');
-      }
-      if (!this.#isHostAllowed(request.host)) throw refusal('HOST_FORBIDDEN');
-      if (!this.#isOriginAllowed(request.origin, request.host)) throw refusal('ORIGIN');
-      subprotocol = chooseSubprotocol(request.subprotocols, this.#subprotocols);
+      request = this.check(head);
+      const subprotocol = chooseSubprotocol(request.subprotocols, this.#subprotocols);
       transport.write(acceptResponse(request, { subprotocol }), 'latin1');
     } catch (error) {
       this.refuse(error, transport);
       return;
     }
+    this.open(transport, request, rest);
+  }
+
+  private check(head: RequestHead): HandshakeRequest {
+    if (this.#closing) throw refusal('CLOSING');
+    const request = readRequest(head);
+    const { target, host, origin } = request;
+    if (this.#path !== undefined && target.split('?')[0] !== this.#path) throw refusal('NOT_FOUND');
+    if (!this.#isHostAllowed(host)) throw refusal('HOST_FORBIDDEN');
+    // What a caller without types returns may be a promise, which is not a yes.
+    const isAllowed: unknown = this.#isOriginAllowed(origin, host);
+    if (isAllowed !== true) throw refusal('ORIGIN');
+    return request;
+  }
+
+  private open(transport: Duplex, request: HandshakeRequest, rest: Buffer): void {
     const socket = new Socket('server', transport, this.#connection, rest);
     this.#sockets.add(socket);
-    socket.once('close', () => this.#sockets.delete(socket));
-    this.emit('connection', socket, request);
+    // The first listener of all: one of the application that throws keeps none of ours from it.
+    socket.once('close', () => {
+      this.#sockets.delete(socket);
+      if (this.#sockets.size > 0) return;
+      for (const resolve of this.#onEmpty.splice(0)) resolve();
+    });
+    try {
+      this.emit('connection', socket, request);
+    } catch (error) {
+      // The handshake is over: from here on it is the socket that fails.
+      socket.failInternally(error);
+    }
   }
 
   /** Whatever went wrong has an answer: that of the table, or 500 for what the application threw. */
   private refuse(error: unknown, transport: Duplex): void {
     const known = error instanceof HandshakeError ? error : refusal('INTERNAL');
-    if (known !== error) process.emitWarning(error instanceof Error ? error : String(error));
+    if (known !== error) process.emitWarning(asError(error));
     refuse(transport, errorResponse(known), this.#connection.closeTimeout);
   }
 }

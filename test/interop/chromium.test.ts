@@ -1,0 +1,139 @@
+import { access, readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { type BrowserContext, type Page, chromium } from 'playwright-core';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { EchoProcess } from '../support/echo-process.ts';
+import { portOf } from '../support/loopback.ts';
+import { BINARY_SIZES, CLOSES, HUNDRED, MAX_PAYLOAD, TEXTS } from './samples.ts';
+
+const CHROMIUM = '/usr/bin/chromium';
+
+let echo: EchoProcess;
+let context: BrowserContext;
+/** Where the page is, whose origin is not that of the echo server. */
+let home: string;
+const pages: Page[] = [];
+
+beforeAll(async () => {
+  await access(CHROMIUM).catch((error: unknown) => {
+    throw new Error(`there is no ${CHROMIUM}, which this test drives: apt-get install chromium`, {
+      cause: error,
+    });
+  });
+  const browser = await chromium.launch({
+    executablePath: CHROMIUM,
+    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
+  });
+  context = await browser.newContext();
+  return () => browser.close();
+});
+
+beforeAll(async () => {
+  const script = await readFile(new URL('page.js', import.meta.url));
+  const site = createServer((request, response) => {
+    const isScript = request.url === '/page.js';
+    response.setHeader('Content-Type', isScript ? 'text/javascript' : 'text/html; charset=utf-8');
+    response.end(
+      isScript ? script : '<!doctype html><title>A page</title><script src=/page.js></script>',
+    );
+  });
+  await new Promise<void>((resolve) => {
+    site.listen(0, '127.0.0.1', resolve);
+  });
+  home = `http://127.0.0.1:${portOf(site)}/`;
+  return () => {
+    site.closeAllConnections();
+    site.close();
+  };
+});
+
+beforeAll(async () => {
+  echo = await EchoProcess.start();
+  return () => echo.stop();
+});
+
+afterEach(async () => {
+  await Promise.all(pages.splice(0).map((page) => page.close()));
+});
+
+async function openPage(): Promise<Page> {
+  const page = await context.newPage();
+  pages.push(page);
+  await page.goto(home);
+  return page;
+}
+
+/** Calls a function of page.js. */
+async function call(page: Page, name: string, argument: object = {}): Promise<unknown> {
+  const result: unknown = await page.evaluate(
+    `inPage.${name}(${JSON.stringify({ url: echo.url, ...argument })})`,
+  );
+  return result;
+}
+
+describe('Chromium', () => {
+  it('opens a connection, in which nothing is in use that was not agreed on', async () => {
+    expect(await call(await openPage(), 'describe')).toEqual({
+      readyState: 1,
+      protocol: '',
+      extensions: '',
+    });
+  });
+
+  it('gets texts back', async () => {
+    expect(await call(await openPage(), 'echoTexts', { texts: TEXTS })).toEqual(TEXTS);
+  });
+
+  it.each(BINARY_SIZES)('gets an array of %d bytes back, byte for byte', async (size) => {
+    const page = await openPage();
+    expect(await call(page, 'echoArrays', { sizes: [size] })).toEqual([size]);
+  });
+
+  it('gets Blobs back', async () => {
+    const page = await openPage();
+    expect(await call(page, 'echoBlobs', { sizes: BINARY_SIZES })).toEqual(BINARY_SIZES);
+  });
+
+  it('gets a hundred messages back in their order', async () => {
+    expect(await call(await openPage(), 'echoTexts', { texts: HUNDRED })).toEqual(HUNDRED);
+  });
+
+  it('is served in two tabs at a time, each for itself', async () => {
+    const tabs = [await openPage(), await openPage()];
+    const sent = tabs.map((_, i) => HUNDRED.map((text) => `tab ${i}: ${text}`));
+    const received = tabs.map((tab, i) => call(tab, 'echoTexts', { texts: sent[i] }));
+    expect(await Promise.all(received)).toEqual(sent);
+  });
+
+  it.each(CLOSES)('gets the code back with which it closes: %d', async (...args) => {
+    expect(await call(await openPage(), 'close', { args })).toEqual({
+      code: args[0],
+      reason: '',
+      wasClean: true,
+    });
+  });
+
+  it('gets a Close without a code back for one', async () => {
+    expect(await call(await openPage(), 'close', { args: [] })).toEqual({
+      code: 1005,
+      reason: '',
+      wasClean: true,
+    });
+  });
+
+  it('is told why when a message is too large', async () => {
+    expect(await call(await openPage(), 'sendTooMuch', { size: MAX_PAYLOAD + 1 })).toEqual({
+      code: 1009,
+      reason: expect.stringMatching(/RFC 6455/),
+      wasClean: true,
+    });
+  });
+
+  it('is told that the server goes, with 1001', async () => {
+    const leaving = await EchoProcess.start();
+    const page = await openPage();
+    await call(page, 'open', { url: leaving.url });
+    await leaving.stop();
+    expect(await call(page, 'closed')).toEqual({ code: 1001, reason: '', wasClean: true });
+  });
+});
