@@ -90,9 +90,12 @@ export class Socket extends EventEmitter<SocketEvents> {
     this.schedule();
   }
 
-  /** A listener that is async and rejects: the same as one that throws. */
-  override [captureRejectionSymbol](error: unknown, ..._rest: unknown[]): void {
-    this.failInternally(error);
+  // (A static block, since a declaration file cannot name a method by an imported symbol.)
+  static {
+    // A listener that is async and rejects: the same as one that throws.
+    Socket.prototype[captureRejectionSymbol] = function failSocket(error, ..._rest) {
+      this.failInternally(error);
+    };
   }
 
   /** 1 open, 2 closing, 3 closed. */

@@ -105,11 +105,13 @@ export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
     this.#isHostAllowed = createHostCheck(options.hosts);
   }
 
-  /** A listener for `connection` that is async and rejects: the same as one that throws. */
-  override [captureRejectionSymbol](error: unknown, _event: unknown, ...args: unknown[]): void {
-    const [socket] = args;
-    if (socket instanceof Socket) socket.failInternally(error);
-    else process.emitWarning(asError(error));
+  static {
+    // A listener for `connection` that is async and rejects: the same as one that throws.
+    WebSocketServer.prototype[captureRejectionSymbol] = function failOne(error, _event, ...args) {
+      const [socket]: unknown[] = args;
+      if (socket instanceof Socket) socket.failInternally(error);
+      else process.emitWarning(asError(error));
+    };
   }
 
   /** The connections that are open or closing. */

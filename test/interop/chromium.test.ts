@@ -1,29 +1,20 @@
-import { access, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import { type BrowserContext, type Page, chromium } from 'playwright-core';
+import type { BrowserContext, Page } from 'playwright-core';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { EchoProcess } from '../support/echo-process.ts';
+import { launchChromium } from '../support/chromium.ts';
+import { ServerProcess } from '../support/server-process.ts';
 import { portOf } from '../support/loopback.ts';
 import { BINARY_SIZES, CLOSES, HUNDRED, MAX_PAYLOAD, TEXTS } from './samples.ts';
 
-const CHROMIUM = '/usr/bin/chromium';
-
-let echo: EchoProcess;
+let echo: ServerProcess;
 let context: BrowserContext;
 /** Where the page is, whose origin is not that of the echo server. */
 let home: string;
 const pages: Page[] = [];
 
 beforeAll(async () => {
-  await access(CHROMIUM).catch((error: unknown) => {
-    throw new Error(`there is no ${CHROMIUM}, which this test drives: apt-get install chromium`, {
-      cause: error,
-    });
-  });
-  const browser = await chromium.launch({
-    executablePath: CHROMIUM,
-    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
-  });
+  const browser = await launchChromium();
   context = await browser.newContext();
   return () => browser.close();
 });
@@ -48,7 +39,7 @@ beforeAll(async () => {
 });
 
 beforeAll(async () => {
-  echo = await EchoProcess.start();
+  echo = await ServerProcess.echo();
   return () => echo.stop();
 });
 
@@ -130,7 +121,7 @@ describe('Chromium', () => {
   });
 
   it('is told that the server goes, with 1001', async () => {
-    const leaving = await EchoProcess.start();
+    const leaving = await ServerProcess.echo();
     const page = await openPage();
     await call(page, 'open', { url: leaving.url });
     await leaving.stop();

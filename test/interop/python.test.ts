@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { EchoProcess } from '../support/echo-process.ts';
+import { ServerProcess } from '../support/server-process.ts';
 import { BINARY_SIZES, CLOSES, HUNDRED, MAX_PAYLOAD, TEXTS, patternOf } from './samples.ts';
 
 /** Debian's, which sees Debian's packages; the first in PATH may be another. */
@@ -35,7 +35,7 @@ beforeAll(async () => {
 });
 
 beforeAll(async () => {
-  const echo = await EchoProcess.start();
+  const echo = await ServerProcess.echo();
   try {
     const speaking = run(PYTHON, [SCRIPT, echo.url, 'check'], { maxBuffer: 16 * 1024 * 1024 });
     speaking.child.stdin!.end(JSON.stringify(SAMPLES));
@@ -100,7 +100,7 @@ describe('websockets for Python', () => {
   });
 
   it('is told that the server goes, with 1001', async () => {
-    const leaving = await EchoProcess.start();
+    const leaving = await ServerProcess.echo();
     const waiting = run(PYTHON, [SCRIPT, leaving.url, 'wait']);
     expect(await firstLine(waiting.child)).toBe('open\n');
     await leaving.stop();

@@ -1,14 +1,14 @@
 import { channel } from 'node:diagnostics_channel';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type CloseEvent, type MessageEvent, WebSocket, ping } from 'undici';
-import { EchoProcess } from '../support/echo-process.ts';
+import { ServerProcess } from '../support/server-process.ts';
 import { BINARY_SIZES, CLOSES, HUNDRED, MAX_PAYLOAD, TEXTS, patternOf } from './samples.ts';
 
-let echo: EchoProcess;
+let echo: ServerProcess;
 const clients: WebSocket[] = [];
 
 beforeAll(async () => {
-  echo = await EchoProcess.start();
+  echo = await ServerProcess.echo();
   return () => echo.stop();
 });
 afterEach(() => {
@@ -138,7 +138,7 @@ describe('undici', () => {
   });
 
   it('is told that the server goes, with 1001', async () => {
-    const leaving = await EchoProcess.start();
+    const leaving = await ServerProcess.echo();
     const client = await connect(leaving.url);
     const closed = closeOf(client);
     await leaving.stop();

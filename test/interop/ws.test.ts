@@ -1,14 +1,14 @@
 import { once } from 'node:events';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import { EchoProcess } from '../support/echo-process.ts';
+import { ServerProcess } from '../support/server-process.ts';
 import { BINARY_SIZES, CLOSES, HUNDRED, MAX_PAYLOAD, TEXTS, patternOf } from './samples.ts';
 
-let echo: EchoProcess;
+let echo: ServerProcess;
 const clients: WebSocket[] = [];
 
 beforeAll(async () => {
-  echo = await EchoProcess.start();
+  echo = await ServerProcess.echo();
   return () => echo.stop();
 });
 afterEach(() => {
@@ -147,7 +147,7 @@ describe('ws', () => {
   });
 
   it('gets a message back that is exactly as large as --max-payload, and no larger one', async () => {
-    const small = await EchoProcess.start('--max-payload', '1000');
+    const small = await ServerProcess.echo('--max-payload', '1000');
     try {
       const client = await connect(small.url);
       const { data } = await echoed(client, () => client.send(patternOf(1000)));
@@ -160,7 +160,7 @@ describe('ws', () => {
   });
 
   it('is told that the server goes, with 1001', async () => {
-    const leaving = await EchoProcess.start();
+    const leaving = await ServerProcess.echo();
     const [client, other] = [await connect(leaving.url), await connect(leaving.url)];
     const closed = Promise.all([closeOf(client), closeOf(other)]);
     await leaving.stop();

@@ -205,6 +205,16 @@ describe('handleUpgrade', () => {
     stream.destroy();
   });
 
+  it('refuses with 503 once the server closes', async () => {
+    const { stream, written } = memoryStream();
+    const server = new WebSocketServer();
+    await server.close();
+    server.handleUpgrade(readByNode(new NetSocket()), stream, Buffer.alloc(0));
+    expect(new RawHead(written().toString('latin1')).status).toBe(503);
+    expect(server.sockets.size).toBe(0);
+    stream.destroy();
+  });
+
   it('gives up a request whose transport has closed meanwhile', async () => {
     const { stream } = memoryStream();
     const server = new WebSocketServer();

@@ -7,9 +7,9 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** How long the command may take to start (it builds first), and to stop. */
 const PATIENCE = 30_000;
 
-/** The echo server as users start it: `npm run -s echo`, in a process of its own. */
-export class EchoProcess {
-  /** `ws://127.0.0.1:…` */
+/** A server as users start it: a command, in processes of its own. */
+export class ServerProcess {
+  /** The address that it printed when it was ready. */
   readonly url: string;
   readonly #child: ChildProcessByStdio<null, Readable, Readable>;
   readonly #exited: Promise<string>;
@@ -24,14 +24,27 @@ export class EchoProcess {
     this.#exited = exited;
   }
 
-  /** Resolves when the server listens, on a port that is free. */
-  static async start(...flags: string[]): Promise<EchoProcess> {
-    const child = spawn(
-      'npm',
-      ['run', '-s', 'echo', '--', '--port', '0', '--host', '127.0.0.1', ...flags],
-      // A group of its own: npm, its shell and the server are ended together.
-      { cwd: ROOT, detached: true, stdio: ['ignore', 'pipe', 'pipe'] },
+  /** `npm run -s echo` on a port that is free. */
+  static echo(...flags: string[]): Promise<ServerProcess> {
+    return ServerProcess.start(
+      ['npm', 'run', '-s', 'echo', '--', '--port', '0', '--host', '127.0.0.1', ...flags],
+      /^listening on (ws:\/\/127\.0\.0\.1:[0-9]+)$/m,
     );
+  }
+
+  /**
+   * Starts `command`, with the environment variable PORT as 0. Resolves when it has printed a line
+   * that fits `ready`, whose group is the address.
+   */
+  static async start(command: readonly string[], ready: RegExp): Promise<ServerProcess> {
+    const [program = '', ...flags] = command;
+    const child = spawn(program, flags, {
+      cwd: ROOT,
+      env: { ...process.env, PORT: '0' },
+      // A group of its own: npm, its shell and the server are ended together.
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     let output = '';
     let errors = '';
     const exited = new Promise<string>((resolve) => {
@@ -42,11 +55,11 @@ export class EchoProcess {
     const url = await new Promise<string>((resolve, reject) => {
       const timer = setTimeout(() => {
         end(child, 'SIGKILL');
-        reject(new Error(`the echo server does not start: ${output}${errors}`));
+        reject(new Error(`${command.join(' ')} does not start: ${output}${errors}`));
       }, PATIENCE);
       child.stdout.setEncoding('utf8').on('data', (text: string) => {
         output += text;
-        const line = /^listening on (ws:\/\/127\.0\.0\.1:[0-9]+)$/m.exec(output);
+        const line = ready.exec(output);
         if (line === null) return;
         clearTimeout(timer);
         resolve(line[1]!);
@@ -54,10 +67,10 @@ export class EchoProcess {
       child.once('error', reject);
       child.once('close', () => {
         clearTimeout(timer);
-        reject(new Error(`the echo server ended before it listened: ${output}${errors}`));
+        reject(new Error(`${command.join(' ')} ended before it listened: ${output}${errors}`));
       });
     });
-    return new EchoProcess(url, child, exited);
+    return new ServerProcess(url, child, exited);
   }
 
   /**
@@ -74,7 +87,7 @@ export class EchoProcess {
     }, PATIENCE);
     const how = await this.#exited;
     clearTimeout(timer);
-    if (killed) throw new Error(`the echo server does not stop: ${how}`);
+    if (killed) throw new Error(`the server does not stop: ${how}`);
   }
 }
 
