@@ -12,6 +12,7 @@ export default defineConfig({
           name: 'fast',
           include: ['test/**/*.test.ts'],
           exclude: ['test/interop/**'],
+          setupFiles: ['test/support/property-size.ts'],
           testTimeout: 20_000,
         },
       },
@@ -25,6 +26,7 @@ export default defineConfig({
         },
       },
     ],
+    allowOnly: false,
     coverage: {
       provider: 'v8',
       include: ['src/**/*.ts'],

@@ -14,7 +14,8 @@ import { Connection } from '../dist/connection/connection.js';
 import { resolveLimits } from '../dist/connection/limits.js';
 import { FrameDecoder } from '../dist/frame/decoder.js';
 import { FrameEncoder } from '../dist/frame/encoder.js';
-import { wordsOf } from '../dist/frame/mask.js';
+import { NO_WORDS, applyMask, wordsOf } from '../dist/frame/mask.js';
+import { nextMaskingKey } from '../dist/frame/masking-key.js';
 
 const { values: flags } = parseArgs({
   options: {
@@ -63,7 +64,7 @@ const transport = {
 };
 
 const clock = { now: () => 0 };
-const options = { ...resolveLimits({ maxPayload: 2 ** 30 }), autoPong: true };
+const options = { ...resolveLimits({ maxPayload: 2 ** 30 }), mayOverwrite: true };
 const noop = () => {};
 const silent = {
   onMessage: noop,
@@ -181,6 +182,23 @@ function encodeWorkloads() {
   return workloads;
 }
 
+function partWorkloads() {
+  const chunk = Buffer.allocUnsafeSlow(65_536);
+  const words = wordsOf(chunk);
+  const four = Buffer.alloc(4);
+  let seen = 0;
+  const repeat = (step) => () => {
+    for (let i = 0; i < FRAMES; i++) seen += step(i);
+  };
+  return [
+    { name: 'a view of the words of a chunk', tautline: repeat(() => wordsOf(chunk).length & 1) },
+    { name: 'a masking-key of the pool', tautline: repeat(() => nextMaskingKey() & 1) },
+    { name: 'four random bytes', tautline: repeat(() => randomFillSync(four)[0] & 1) },
+    { name: 'mask 32 B by bytes', tautline: repeat(() => applyMask(chunk, NO_WORDS, 1, 33, 7, 0)) },
+    { name: 'mask 32 B by words', tautline: repeat(() => applyMask(chunk, words, 1, 33, 7, 0)) },
+  ];
+}
+
 const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
 
 /** Nanoseconds for one frame, in one round, for each side of a workload. */
@@ -194,8 +212,8 @@ async function measure(workload) {
   );
 }
 
-const workloads = [...decodeWorkloads(), ...encodeWorkloads()].filter(({ name }) =>
-  name.includes(flags.only),
+const workloads = [...decodeWorkloads(), ...encodeWorkloads(), ...partWorkloads()].filter(
+  ({ name }) => name.includes(flags.only),
 );
 const samples = workloads.map(() => []);
 for (let round = 0; round < rounds; round++) {

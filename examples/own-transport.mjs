@@ -8,7 +8,8 @@ import {
   resolveLimits,
 } from 'tautline/protocol';
 
-const options = { ...resolveLimits({ maxPayload: 64 * 1024 }), autoPong: true };
+// A net.Socket does not keep what it was given to write, so frames may share memory.
+const options = { ...resolveLimits({ maxPayload: 64 * 1024 }), mayOverwrite: true };
 
 /** Binds a connection that echoes to whatever carries its bytes. */
 function open(transport) {
@@ -53,7 +54,7 @@ const server = createServer({ allowHalfOpen: true }, (transport) => {
       if (at === -1) return;
       transport.write(acceptResponse(readRequest(parser.head)), 'latin1');
     } catch (error) {
-      transport.end(errorResponse(error));
+      transport.removeAllListeners('data').resume().end(errorResponse(error), 'latin1');
       return;
     }
     clearTimeout(deadline);

@@ -7,6 +7,8 @@ import { dirname, basename, join } from 'node:path';
 
 const MINIMUM = 97;
 const METRICS = ['lines', 'branches'];
+/** Files without a line to run. */
+const RE_EXPORTS = new Set(['index.ts', 'protocol.ts']);
 
 const reports = mkdtempSync(join(tmpdir(), 'own-coverage-'));
 const problems = [];
@@ -66,7 +68,8 @@ for (const source of sources) {
   }
   for (const metric of METRICS) {
     const { pct, total: count } = total[metric];
-    if (count > 0 && pct < MINIMUM) problems.push(`${source}: ${pct} % of its ${metric}`);
+    if (count === 0 ? !RE_EXPORTS.has(source) && metric === 'lines' : pct < MINIMUM)
+      problems.push(`${source}: ${pct} % of its ${metric}`);
   }
 }
 

@@ -68,7 +68,14 @@ export interface ConnectionHandler {
 
 export interface ConnectionOptions extends ConnectionLimits {
   /** Whether a Ping is answered by itself. Default: true. */
-  readonly autoPong: boolean;
+  readonly autoPong?: boolean | undefined;
+  /**
+   * Whether the transport is done with bytes as soon as its `writableLength` is 0, so that the
+   * memory that frames are written to can be used again. True for a `net.Socket` and a
+   * `tls.TLSSocket`; not for a stream that hands chunks on as they are. Default: false, and every
+   * frame is copied once more.
+   */
+  readonly mayOverwrite?: boolean | undefined;
 }
 
 const NEVER = Number.POSITIVE_INFINITY;
@@ -115,7 +122,12 @@ export class Connection implements MessageSink, IntakeOwner {
     this.#intake = new Intake(this, transport);
     this.#inbound = new Inbound(this, options);
     this.#decoder = new FrameDecoder(this.#inbound, role === 'server', false);
-    this.#outbound = new Outbound(role === 'client', transport, options);
+    this.#outbound = new Outbound(
+      role === 'client',
+      transport,
+      options,
+      options.mayOverwrite ?? false,
+    );
     this.#keepalive = new Keepalive(options, options.pingInterval > 0 ? clock.now() : 0);
   }
 
@@ -218,30 +230,32 @@ export class Connection implements MessageSink, IntakeOwner {
 
   /**
    * Sends a message in one frame; behind a message that is being sent as fragments, once that has
-   * ended. The bytes of a large binary (16 KiB and more) stay where they are on a server, and must
-   * not change before `bufferedAmount` is 0; smaller ones and those of a client are copied.
+   * ended. The bytes of a large binary (16 KiB and more) are not copied on a server: they must not
+   * change before `bufferedAmount` is 0. Smaller ones and those of a client are. That a text given
+   * as bytes is UTF-8 is the caller's duty.
    *
    * @param data - a string is sent as UTF-8; an unpaired surrogate becomes U+FFFD
    * @returns false when the message did not go out (the connection is not open, or the
    *   backpressure policy dropped it; see `readyState` and `dropped`) or when more waits now than
    *   `highWaterMark`: then `onDrain` follows
-   * @throws {TypeError} for data that is neither a string nor a `Uint8Array`
+   * @throws {TypeError} for data that is neither a string nor a `Uint8Array`, and for an opcode
+   *   that begins no message
    */
   send(opcode: MessageOpcode, data: string | Uint8Array): boolean {
-    if (typeof data !== 'string') checkBytes(data);
+    checkMessage(opcode, data);
     if (!this.#state.isOpen) return false;
     return this.afterSend(this.#outbound.sendMessage(opcode, data));
   }
 
   /**
    * Sends a message in several frames, of which `fin` is true for the last one. `opcode` counts
-   * in the first.
+   * in the first. A string is encoded for itself, so a surrogate pair must not be torn.
    *
    * @returns as {@link send}. A fragment that finds no room fails the connection with 1013,
    *   whatever the policy: one that is missing would tear the message.
    */
   sendFragment(opcode: MessageOpcode, data: string | Uint8Array, fin: boolean): boolean {
-    if (typeof data !== 'string') checkBytes(data);
+    checkMessage(opcode, data);
     if (!this.#state.isOpen) return false;
     return this.afterSend(this.#outbound.sendFragment(opcode, data, fin));
   }
@@ -273,6 +287,7 @@ export class Connection implements MessageSink, IntakeOwner {
     const payload = encodeClosePayload(code, reason);
     if (!this.#state.isOpen) return;
     this.#state.apply('SEND_CLOSE');
+    this.#inbound.discardMessages();
     this.#outbound.endMessages();
     this.#keepalive.stop();
     this.startCloseTimeout();
@@ -301,7 +316,9 @@ export class Connection implements MessageSink, IntakeOwner {
 
   /** Delivers no message until {@link resume}, and asks the transport to hold back. */
   pause(): void {
-    if (this.#state.isOpen && !this.#intake.isPaused) this.#intake.pause(true);
+    if (!this.#state.isOpen || this.#intake.isPaused) return;
+    this.#keepalive.hearNothing(this.#clock.now());
+    this.#intake.pause(true);
   }
 
   /** Delivers messages again, those first that came meanwhile. */
@@ -335,7 +352,7 @@ export class Connection implements MessageSink, IntakeOwner {
       this.onClose(source, start, end);
     } else if (opcode === OPCODE.PING) {
       // Section 5.5.2: "unless it already received a Close frame". One that we sent changes nothing.
-      if (this.#options.autoPong) this.#outbound.sendPong(source, start, end);
+      if (this.#options.autoPong ?? true) this.#outbound.sendPong(source, start, end);
       if (!this.#state.isOpen) return;
       this.#inHandler = true;
       this.#handler.onPing(source, start, end);
@@ -490,6 +507,13 @@ export class Connection implements MessageSink, IntakeOwner {
     this.#announced = true;
     this.#handler.onPending();
   }
+}
+
+function checkMessage(opcode: number, data: string | Uint8Array): void {
+  if (opcode !== OPCODE.TEXT && opcode !== OPCODE.BINARY) {
+    throw new TypeError('the opcode of a message is that of text or binary');
+  }
+  if (typeof data !== 'string') checkBytes(data);
 }
 
 /**

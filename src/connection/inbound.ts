@@ -68,6 +68,7 @@ export class Inbound implements FrameSink {
   #message: Buffer = NO_BYTES;
   #size = 0;
   #ascii = true;
+  #discards = false;
 
   /** Made for the first text that does not come whole. */
   #validator: Utf8Validator | null = null;
@@ -79,11 +80,6 @@ export class Inbound implements FrameSink {
   constructor(sink: MessageSink, limits: InboundLimits) {
     this.#sink = sink;
     this.#limits = limits;
-  }
-
-  /** Whether the peer has begun a message and not ended it. */
-  get isInMessage(): boolean {
-    return this.#opcode !== NO_MESSAGE;
   }
 
   onHead(opcode: number, fin: boolean, _rsv1: boolean, length: number): void {
@@ -137,6 +133,12 @@ export class Inbound implements FrameSink {
     this.#sink.onMessage(opcode, message, 0, size, this.#ascii);
   }
 
+  /** Keeps nothing any more: what still comes is only checked, up to the Close behind it. */
+  discardMessages(): void {
+    this.#discards = true;
+    this.#message = NO_BYTES;
+  }
+
   /** Gives up the message that is not finished: nobody will ask for it any more. */
   release(): void {
     this.#opcode = NO_MESSAGE;
@@ -178,6 +180,10 @@ export class Inbound implements FrameSink {
    */
   private keep(source: Buffer, start: number, end: number, remaining: number): void {
     const need = this.#size + end - start;
+    if (this.#discards) {
+      this.#size = need;
+      return;
+    }
     if (need > this.#message.length) {
       const announced = Math.min(need + remaining, GROWTH_TOWARDS_ANNOUNCED * need);
       const room = Math.max(announced, Math.min(2 * this.#message.length, this.#limits.maxPayload));

@@ -52,6 +52,7 @@ export class Keepalive {
   /** What was known when we last looked. */
   #taken = 0;
   #waiting = 0;
+  #deafSince = 0;
 
   constructor(options: KeepaliveOptions, now: number) {
     this.#options = options;
@@ -117,9 +118,16 @@ export class Keepalive {
     this.#deadline = Math.max(this.#pingedAt + this.#options.pingInterval, now);
   }
 
-  /** We read again after we did not: what the peer has to say gets its full time. */
+  /** We do not read from here on. */
+  hearNothing(now: number): void {
+    this.#deafSince = now;
+  }
+
+  /** We read again: the time in which we did not is given back to the peer. */
   hearAgain(now: number): void {
-    if (this.#listens) this.#deadline = now + this.#options.pingTimeout;
+    if (!this.#listens) return;
+    const later = this.#deadline + now - this.#deafSince;
+    this.#deadline = Math.min(later, now + this.#options.pingTimeout);
   }
 
   /** The connection is closing: other deadlines hold from here on. */
@@ -132,7 +140,10 @@ export class Keepalive {
   /** The peer was not heard for `pingTimeout`. */
   private judge(now: number, progress: Progress): KeepaliveStep {
     const reads = this.#waiting > 0 && progress.taken > this.#taken;
-    if (!reads && !(progress.deaf && progress.waiting === 0)) return 'dead';
+    // Bytes began to wait since we last looked: from now on they tell whether the peer reads.
+    const mayRead = this.#waiting === 0 && progress.waiting > 0;
+    const isUnknown = progress.deaf && progress.waiting === 0;
+    if (!reads && !mayRead && !isUnknown) return 'dead';
     this.sent(progress);
     this.#deadline = now + this.#options.pingTimeout;
     return 'nothing';

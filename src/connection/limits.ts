@@ -58,7 +58,9 @@ export function resolveLimits(limits: Partial<ConnectionLimits> = {}): Connectio
   if (!POLICIES.includes(backpressurePolicy)) {
     throw new TypeError(`backpressurePolicy is one of ${POLICIES.join(', ')}`);
   }
-  return resolved;
+  // Nobody could be told to wait by a mark that lies above the end.
+  const highWaterMark = Math.min(resolved.highWaterMark, resolved.maxBackpressure);
+  return { ...resolved, highWaterMark };
 }
 
 /**

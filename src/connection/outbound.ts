@@ -29,7 +29,10 @@ export interface OutboundLimits {
    * asking for a pause do not count. Default: 64 KiB.
    */
   readonly highWaterMark: number;
-  /** Bytes that may wait at all, one message of any size excepted. Default: 4 MiB. */
+  /**
+   * Bytes that may wait at all, one message of any size excepted; counted as for
+   * `highWaterMark`. Default: 4 MiB.
+   */
   readonly maxBackpressure: number;
   /** Default: `'close'`. */
   readonly backpressurePolicy: BackpressurePolicy;
@@ -45,8 +48,17 @@ export type SendResult = typeof SENT | typeof DROPPED | typeof OVERFLOW;
 /** A payload from this size on is cheaper to leave where it is than to copy. */
 const COPY_BELOW = 16 * 1024;
 
+/** From this many code units on, measuring a text is cheaper than leaving so much of a slab unused. */
+const MEASURE_FROM = 1024;
+
 /** Automatic Pongs that may wait for the network before only the newest is kept. */
 const MAX_PENDING_PONGS = 16;
+
+/** Bytes to write, and the slab that they lie in, where they do. */
+interface Part {
+  readonly bytes: Uint8Array;
+  readonly slab: Slab | null;
+}
 
 interface Message {
   readonly opcode: MessageOpcode;
@@ -58,13 +70,16 @@ export class Outbound {
   readonly #encoder: FrameEncoder;
   readonly #transport: Transport;
   readonly #limits: OutboundLimits;
+  readonly #mayOverwrite: boolean;
+  /** Inside a call of the transport, which may call back. */
+  #writing = false;
 
   /** The run of bytes in a slab to which the next frame may be added. */
   #slab: Slab | null = null;
   #runStart = 0;
   #runEnd = 0;
   /** What goes before that run, in order; with the slab that a part lies in, where it does. */
-  #parts: { bytes: Uint8Array; slab: Slab | null }[] | null = null;
+  #parts: Part[] | null = null;
   #pendingSize = 0;
 
   /** All bytes that the transport was given. */
@@ -86,10 +101,20 @@ export class Outbound {
   /** The newest Ping payload that could not be answered yet. */
   #unansweredPing: Buffer | null = null;
 
-  constructor(masked: boolean, transport: Transport, limits: OutboundLimits) {
+  /**
+   * @param mayOverwrite - whether the transport is done with bytes as soon as its `writableLength`
+   *   is 0, so that the memory of frames can be used again
+   */
+  constructor(
+    masked: boolean,
+    transport: Transport,
+    limits: OutboundLimits,
+    mayOverwrite: boolean = true,
+  ) {
     this.#encoder = new FrameEncoder(masked);
     this.#transport = transport;
     this.#limits = limits;
+    this.#mayOverwrite = mayOverwrite;
   }
 
   /** Bytes that wait, here and in the transport. */
@@ -135,13 +160,16 @@ export class Outbound {
     return false;
   }
 
-  /**
-   * What a transport holds that asked for no pause does not count: it would not tell either when
-   * that is gone.
-   */
   private isBelowHighWaterMark(): boolean {
-    const buffered = this.#blocked ? this.bufferedAmount : this.heldSize;
-    return buffered <= this.#limits.highWaterMark;
+    return this.heldSize + this.blockedSize <= this.#limits.highWaterMark;
+  }
+
+  /**
+   * What a transport holds that has asked for a pause. What it took without asking does not count
+   * for any limit: it would not tell when that is gone, so nobody could be told to go on.
+   */
+  private get blockedSize(): number {
+    return this.#blocked ? this.#transport.writableLength : 0;
   }
 
   /** Sends a whole message, or lets the policy decide where there is no room for it. */
@@ -194,9 +222,10 @@ export class Outbound {
 
   /** No more messages will be sent: forgets those that wait for their turn. */
   endMessages(): void {
+    this.#dropped += this.#waiting?.length ?? 0;
     this.#waiting = null;
     this.#waitingSize = 0;
-    this.#latest = null;
+    if (this.#latest !== null) this.dropLatest();
   }
 
   /** Nothing at all will be sent but what is in frames already, and a Close. */
@@ -257,7 +286,7 @@ export class Outbound {
 
   private fits(data: string | Uint8Array, behindWaiting: boolean): boolean {
     // What `'latest'` keeps does not count: it gives way to anything newer.
-    const inFrames = this.#pendingSize + this.#transport.writableLength;
+    const inFrames = this.#pendingSize + this.blockedSize;
     const buffered = behindWaiting ? inFrames + this.#waitingSize : inFrames;
     // A single message fits, whatever its size.
     if (buffered === 0) return true;
@@ -309,7 +338,7 @@ export class Outbound {
       this.largeFrame(first, data);
     } else {
       const isText = typeof data === 'string';
-      const slab = this.claim(isText ? maxTextFrameSize(data) : MAX_HEADER_SIZE + data.length);
+      const slab = this.claim(isText ? textRoom(data) : MAX_HEADER_SIZE + data.length);
       const start = slab.end;
       slab.end = isText
         ? this.#encoder.encodeText(slab.bytes, slab.words, start, first, data)
@@ -340,6 +369,8 @@ export class Outbound {
     this.sealRun();
     this.addPart(data, null);
     this.#pendingSize += size + data.length;
+    // At once, so that the caller may use the bytes again where the network takes them.
+    this.write();
   }
 
   /** A slab with room at its end, where a run of ours ends or begins. */
@@ -367,33 +398,72 @@ export class Outbound {
   }
 
   private write(): void {
+    // A transport that calls back inside `write` must not get frames between parts of another.
+    if (this.#writing) return;
+    this.#writing = true;
+    try {
+      while (this.#pendingSize > 0) this.writeOnce();
+    } finally {
+      this.#writing = false;
+    }
+  }
+
+  private writeOnce(): void {
     const transport = this.#transport;
-    const parts = this.#parts;
+    // Where bytes wait already, these will have to wait too, and would keep a whole slab from being
+    // used again: a peer that reads nothing would cost many times the bytes that wait for it.
+    const copies = !this.#mayOverwrite || transport.writableLength > 0;
     const slab = this.#slab;
+    let parts = this.#parts;
+    let accepted = true;
+
     // The state is right before the transport is called.
     this.#parts = null;
     this.#slab = null;
     this.#writtenSize += this.#pendingSize;
     this.#pendingSize = 0;
 
-    let accepted = true;
-    if (parts === null) {
-      accepted = transport.write(slab!.bytes.subarray(this.#runStart, this.#runEnd));
+    if (parts === null && slab !== null) {
+      accepted = transport.write(this.runOf(slab, copies));
+      slab.settle(copies || transport.writableLength === 0);
     } else {
-      if (slab !== null) {
-        parts.push({ bytes: slab.bytes.subarray(this.#runStart, this.#runEnd), slab });
-      }
-      transport.cork();
-      for (const { bytes } of parts) accepted = transport.write(bytes);
-      transport.uncork();
-      // Whether the network took them is known after uncork, which a transport may put off.
+      if (slab !== null) (parts ??= []).push({ bytes: this.runOf(slab, false), slab });
+      accepted = this.writeParts(parts ?? [], copies);
     }
-    const taken = transport.writableLength === 0;
-    if (parts === null) slab!.settle(taken);
-    else for (const part of parts) part.slab?.settle(taken);
-
-    if (!accepted && !taken) this.#blocked = true;
+    if (!accepted && transport.writableLength > 0) this.#blocked = true;
   }
+
+  private runOf(slab: Slab, copies: boolean): Buffer {
+    const run = slab.bytes.subarray(this.#runStart, this.#runEnd);
+    return copies ? copyExactly(run) : run;
+  }
+
+  private writeParts(parts: readonly Part[], copies: boolean): boolean {
+    const transport = this.#transport;
+    let accepted = true;
+    transport.cork();
+    for (const { bytes, slab } of parts) {
+      accepted = transport.write(copies && slab !== null ? copyExactly(bytes) : bytes);
+    }
+    transport.uncork();
+    // Whether the network took them is known after uncork, which a transport may put off.
+    const taken = transport.writableLength === 0;
+    for (const { slab } of parts) slab?.settle(copies || taken);
+    return accepted;
+  }
+}
+
+/** A copy in memory of its own: one in a pool would keep that whole pool from being freed. */
+function copyExactly(bytes: Uint8Array): Buffer {
+  const copy = Buffer.allocUnsafeSlow(bytes.length);
+  copy.set(bytes);
+  return copy;
+}
+
+/** Room for the frame of a text: guessed for a short one, measured where a guess would be wide. */
+function textRoom(text: string): number {
+  if (text.length <= MEASURE_FROM) return maxTextFrameSize(text);
+  return MAX_HEADER_SIZE + Buffer.byteLength(text);
 }
 
 /** Whether a payload is not copied into a slab. Where its length decides, it is not measured. */

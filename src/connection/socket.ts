@@ -7,6 +7,7 @@
 
 import { EventEmitter, captureRejectionSymbol } from 'node:events';
 import { type ProtocolError, asError } from '../errors.ts';
+import { encodeClosePayload } from '../frame/close-payload.ts';
 import { type MessageOpcode, OPCODE } from '../frame/opcode.ts';
 import {
   Connection,
@@ -53,7 +54,9 @@ function own(source: Buffer, start: number, end: number): Buffer {
 }
 
 function copy(source: Buffer, start: number, end: number): Buffer {
-  return Buffer.from(source.subarray(start, end));
+  const bytes = Buffer.allocUnsafe(end - start);
+  source.copy(bytes, 0, start, end);
+  return bytes;
 }
 
 export class Socket extends EventEmitter<SocketEvents> {
@@ -66,8 +69,15 @@ export class Socket extends EventEmitter<SocketEvents> {
 
   /**
    * @param head - bytes of the transport that came behind the handshake: the first frames
+   * @param onEnd - called when the transport is gone, before any listener for `close`
    */
-  constructor(role: Role, transport: NodeTransport, options: ConnectionOptions, head: Buffer) {
+  constructor(
+    role: Role,
+    transport: NodeTransport,
+    options: ConnectionOptions,
+    head: Buffer,
+    onEnd: () => void = () => {},
+  ) {
     super({ captureRejections: true });
     this.#connection = new Connection(role, transport, this.handler(), performance, options);
     if (head.length > 0) {
@@ -84,7 +94,10 @@ export class Socket extends EventEmitter<SocketEvents> {
       this.run(() => this.#connection.receiveEnd());
     });
     transport.on('drain', () => this.run(() => this.#connection.receiveDrain()));
-    transport.on('close', () => this.run(() => this.#connection.receiveTransportClose()));
+    transport.on('close', () => {
+      onEnd();
+      this.run(() => this.#connection.receiveTransportClose());
+    });
     // A reset: 'close' follows, and tells all that there is to tell (1006).
     transport.on('error', () => this.#connection.terminate());
     this.schedule();
@@ -93,8 +106,10 @@ export class Socket extends EventEmitter<SocketEvents> {
   // (A static block, since a declaration file cannot name a method by an imported symbol.)
   static {
     // A listener that is async and rejects: the same as one that throws.
-    Socket.prototype[captureRejectionSymbol] = function failSocket(error, ..._rest) {
-      this.failInternally(error);
+    Socket.prototype[captureRejectionSymbol] = function failSocket(error, event, ..._rest) {
+      // To tell a listener for errors of its own error would never end.
+      if (event === 'error') warn(error);
+      else this.failInternally(error);
     };
   }
 
@@ -108,6 +123,11 @@ export class Socket extends EventEmitter<SocketEvents> {
     return this.#connection.bufferedAmount;
   }
 
+  /** Messages that were dropped by `backpressurePolicy`, or because the socket closed. */
+  get dropped(): number {
+    return this.#connection.dropped;
+  }
+
   /** Milliseconds of the last round trip of a Ping and its Pong; NaN before there was one. */
   get latency(): number {
     return this.#connection.latency;
@@ -115,6 +135,8 @@ export class Socket extends EventEmitter<SocketEvents> {
 
   /**
    * Sends a text (a string) or a binary (bytes). Never throws because of the connection's state.
+   * Bytes of 16 KiB and more are not copied on a server: while `bufferedAmount` is not 0 they must
+   * not change.
    *
    * @returns false when the socket cannot take it (closed, or full) or is past its high-water
    *   mark: wait for `drain`
@@ -127,9 +149,14 @@ export class Socket extends EventEmitter<SocketEvents> {
     return hasRoom;
   }
 
-  /** Sends a Ping, with at most 125 bytes. */
+  /** Sends a Ping, with at most 125 bytes. Answers as `send`. */
   ping(payload?: Uint8Array): boolean {
     return this.#connection.ping(payload);
+  }
+
+  /** Sends a Pong: unasked, or because `autoPong` is off. As `ping`. */
+  pong(payload?: Uint8Array): boolean {
+    return this.#connection.pong(payload);
   }
 
   /**
@@ -140,8 +167,9 @@ export class Socket extends EventEmitter<SocketEvents> {
    * @throws {TypeError | RangeError} for a code or a reason that must not be sent
    */
   close(code?: number, reason?: string): void {
-    this.#connection.close(code, reason);
-    this.schedule();
+    // What is wrong with the arguments is the caller's to know, and what a listener throws is not.
+    encodeClosePayload(code, reason);
+    this.run(() => this.#connection.close(code, reason));
   }
 
   /** Ends the connection at once, without a Close. */
@@ -163,8 +191,12 @@ export class Socket extends EventEmitter<SocketEvents> {
       onMessage: (opcode, source, start, end, ascii) => {
         this.emit('message', readMessage(opcode, source, start, end, ascii));
       },
-      onPing: (source, start, end) => void this.emit('ping', copy(source, start, end)),
-      onPong: (source, start, end) => void this.emit('pong', copy(source, start, end)),
+      onPing: (source, start, end) => {
+        if (this.listenerCount('ping') > 0) this.emit('ping', copy(source, start, end));
+      },
+      onPong: (source, start, end) => {
+        if (this.listenerCount('pong') > 0) this.emit('pong', copy(source, start, end));
+      },
       onDrain: () => void this.emit('drain'),
       onPending: () => process.nextTick(() => this.run(() => this.#connection.flush())),
       onError: (error: ProtocolError) => this.tellError(error),

@@ -1,8 +1,8 @@
 /**
  * Masking: RFC 6455, section 5.3. XOR is its own inverse, so one function masks and unmasks.
  *
- * Whole 32-bit words are several times faster than bytes, but a view of the words costs about
- * 30 ns to make. So the caller makes one for a whole chunk, or keeps one for a buffer that it
+ * Whole 32-bit words are several times faster than bytes, but a view of the words has to be made
+ * first. So the caller makes one for a whole chunk, or keeps one for a buffer that it
  * uses again, and passes {@link NO_WORDS} where that would not pay (measured: `bench/micro.mjs`).
  *
  * @module

@@ -12,7 +12,7 @@ import type { IncomingMessage } from 'node:http';
 import { type AddressInfo, type Server, Socket as NetSocket, createServer } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { ConnectionOptions } from '../connection/connection.ts';
-import { checkLimit, resolveLimits } from '../connection/limits.ts';
+import { type ConnectionLimits, checkLimit, resolveLimits } from '../connection/limits.ts';
 import { Socket } from '../connection/socket.ts';
 import { HandshakeError, asError } from '../errors.ts';
 import { CLOSE_CODE } from '../frame/close-code.ts';
@@ -40,7 +40,9 @@ import { refusal } from '../handshake/refusal.ts';
 import { areSubprotocols, chooseSubprotocol } from '../handshake/subprotocol.ts';
 import { refuse } from './refuse.ts';
 
-export interface WebSocketServerOptions extends Partial<ConnectionOptions>, Partial<HeadLimits> {
+export interface WebSocketServerOptions extends Partial<ConnectionLimits>, Partial<HeadLimits> {
+  /** Whether a Ping is answered by itself. Default: true. */
+  readonly autoPong?: boolean | undefined;
   /** Which origins may connect; others get 403. Default: `'same-origin'`. */
   readonly origins?: OriginPolicy;
   /** Which hosts are served; others get 421. Default: all. */
@@ -62,6 +64,7 @@ const DEFAULT_HANDSHAKE_TIMEOUT = 10_000;
 
 export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
   readonly #connection: ConnectionOptions;
+  readonly #onNetSocket: ConnectionOptions;
   readonly #headLimits: HeadLimits;
   readonly #handshakeTimeout: number;
   readonly #path: string | undefined;
@@ -70,8 +73,8 @@ export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
   readonly #isHostAllowed: HostCheck;
 
   readonly #sockets = new Set<Socket>();
-  /** Transports of our own listener that have not finished their request. */
-  readonly #pending = new Set<NetSocket>();
+  /** Transports that are in their handshake, or hear that it was refused. */
+  readonly #pending = new Set<Duplex>();
   #listener: Server | null = null;
   /** Settles when the listener has begun, or could not. */
   #starting: Promise<void> = Promise.resolve();
@@ -84,7 +87,8 @@ export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
    */
   constructor(options: WebSocketServerOptions = {}) {
     super({ captureRejections: true });
-    this.#connection = { ...resolveLimits(options), autoPong: options.autoPong ?? true };
+    this.#connection = { ...resolveLimits(options), autoPong: options.autoPong };
+    this.#onNetSocket = { ...this.#connection, mayOverwrite: true };
     this.#headLimits = {
       maxHeadSize: options.maxHeadSize ?? DEFAULT_HEAD_LIMITS.maxHeadSize,
       maxHeaderFields: options.maxHeaderFields ?? DEFAULT_HEAD_LIMITS.maxHeaderFields,
@@ -162,7 +166,7 @@ export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
    */
   handleUpgrade(request: IncomingMessage, transport: Duplex, head: Buffer): void {
     // From here on nobody else listens: a reset must not end the process.
-    transport.on('error', () => transport.destroy());
+    transport.on('error', destroyOnError);
     if (transport instanceof NetSocket) transport.setTimeout(0).setNoDelay();
     this.decide(
       {
@@ -207,8 +211,7 @@ export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
     const leave = (): void => {
       clearTimeout(timer);
       this.#pending.delete(transport);
-      transport.off('data', onData);
-      transport.off('end', onEnd);
+      transport.off('data', onData).off('end', onEnd).off('close', leave);
     };
     const onData = (chunk: Buffer): void => {
       try {
@@ -229,10 +232,8 @@ export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
       leave();
       this.refuse(refusal('TIMEOUT'), transport);
     }, this.#handshakeTimeout);
-    transport.on('error', () => transport.destroy());
-    transport.once('close', leave);
-    transport.on('data', onData);
-    transport.on('end', onEnd);
+    // Of all these only the first stays: the others would keep the request for as long as it lives.
+    transport.on('error', destroyOnError).on('close', leave).on('data', onData).on('end', onEnd);
   }
 
   /** Answers a request: a connection, or a refusal. */
@@ -252,6 +253,9 @@ export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
 
   private check(head: RequestHead): HandshakeRequest {
     if (this.#closing) throw refusal('CLOSING');
+    // Again, since an http.Server has read it by limits of its own.
+    if (head.target.length > this.#headLimits.maxTargetSize) throw refusal('TARGET_TOO_LONG');
+    if (head.fields.size > this.#headLimits.maxHeaderFields) throw refusal('TOO_MANY_FIELDS');
     const request = readRequest(head);
     const { target, host, origin } = request;
     if (this.#path !== undefined && target.split('?')[0] !== this.#path) throw refusal('NOT_FOUND');
@@ -263,14 +267,14 @@ export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
   }
 
   private open(transport: Duplex, request: HandshakeRequest, rest: Buffer): void {
-    const socket = new Socket('server', transport, this.#connection, rest);
-    this.#sockets.add(socket);
-    // The first listener of all: one of the application that throws keeps none of ours from it.
-    socket.once('close', () => {
+    // Only of the sockets of Node is it known that they do not keep what they were given.
+    const options = transport instanceof NetSocket ? this.#onNetSocket : this.#connection;
+    const socket: Socket = new Socket('server', transport, options, rest, () => {
       this.#sockets.delete(socket);
       if (this.#sockets.size > 0) return;
       for (const resolve of this.#onEmpty.splice(0)) resolve();
     });
+    this.#sockets.add(socket);
     try {
       this.emit('connection', socket, request);
     } catch (error) {
@@ -283,6 +287,13 @@ export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
   private refuse(error: unknown, transport: Duplex): void {
     const known = error instanceof HandshakeError ? error : refusal('INTERNAL');
     if (known !== error) process.emitWarning(asError(error));
+    this.#pending.add(transport);
+    transport.once('close', () => this.#pending.delete(transport));
     refuse(transport, errorResponse(known), this.#connection.closeTimeout);
   }
+}
+
+/** A reset in the handshake, when nobody else listens: it must not end the process. */
+function destroyOnError(this: Duplex): void {
+  this.destroy();
 }

@@ -86,6 +86,7 @@ describe('section 7.4.1', () => {
   it.each(ROLES)('6455-7.4.1-02 %s: says 1013 to a peer that reads too slowly', (role) => {
     const open = new OpenConnection(role, { maxBackpressure: 1_000 });
     open.transport.stuck = true;
+    open.transport.highWaterMark = 500;
     open.connection.send(OPCODE.BINARY, Buffer.alloc(900));
     open.connection.flush();
     expect(open.connection.send(OPCODE.BINARY, Buffer.alloc(900))).toBe(false);

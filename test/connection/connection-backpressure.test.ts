@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type ConnectionOptions, READY_STATE } from '../../src/connection/connection.ts';
-import { peerFrame } from '../support/bytes.ts';
+import { peerFrame, readFrames } from '../support/bytes.ts';
 import { OpenConnection, ROLES } from '../support/open-connection.ts';
 
 const TEXT = 1;
@@ -58,8 +58,10 @@ describe.each(ROLES)('a connection as %s', (role) => {
 
     it('lets one message out that is larger than maxBackpressure, when nothing waits', () => {
       const one = new OpenConnection(role, { maxBackpressure: 100 });
-      expect(one.connection.send(TEXT, 'x'.repeat(5_000))).toBe(true);
+      // It is also above the high-water mark, which is never above maxBackpressure.
+      expect(one.connection.send(TEXT, 'x'.repeat(5_000))).toBe(false);
       expect(messages(one)).toEqual(['x'.repeat(5_000)]);
+      expect(one.events).toEqual(['drain']);
       expect(one.connection.readyState).toBe(READY_STATE.OPEN);
     });
 
@@ -166,6 +168,22 @@ describe.each(ROLES)('a connection as %s', (role) => {
       one.connection.close(1000);
       drain(one);
       expect(one.sent().map((frame) => frame.opcode)).toEqual([TEXT, CLOSE]);
+    });
+  });
+
+  describe.each(['drop', 'latest'] as const)('the policy %s', (backpressurePolicy) => {
+    it('leaves nobody waiting for a transport that asked for no pause', () => {
+      const one = stuck({ backpressurePolicy, maxBackpressure: 400 });
+      one.connection.send(TEXT, 'x'.repeat(300));
+      one.connection.flush();
+      const flushed = one.log.length;
+      const answer = one.connection.send(TEXT, 'y'.repeat(300));
+      // No drain: a transport says that only after its `write` had returned false.
+      one.transport.unstick();
+      if (one.log.includes('pending', flushed)) one.connection.flush();
+      const wire = readFrames(one.transport.wire).length;
+      expect(wire + one.connection.dropped).toBe(2);
+      expect(answer || one.events.includes('drain')).toBe(true);
     });
   });
 

@@ -56,6 +56,13 @@ describe.each(ROLES)('the handler of a %s', (role) => {
       expect(one.log).toEqual([event, 'close 1006  unclean']);
     });
 
+    it('is not blamed for what the peer does after it returned', () => {
+      const one = open();
+      one.receive(wireOf(frame, { opcode: 3 }));
+      expect(one.log).toEqual([event, 'error WS_ERR_RESERVED_OPCODE']);
+      expect(closeCodes(one)).toEqual([1002]);
+    });
+
     it('sends what it sent before it threw', () => {
       const one = open();
       one.during = {

@@ -106,10 +106,8 @@ describe('a message in fragments', () => {
     feed.frame(2, false, 'x');
     feed.frame(0, false, '');
     expect(feed.calls).toEqual([]);
-    expect(feed.inbound.isInMessage).toBe(true);
     feed.frame(0, true, '');
     expect(feed.calls).toEqual(['binary 78']);
-    expect(feed.inbound.isInMessage).toBe(false);
   });
 
   it('gives the next message bytes of its own', () => {
@@ -148,7 +146,6 @@ describe('a message in fragments', () => {
     const feed = new Feed();
     feed.frame(1, false, 'a');
     feed.inbound.release();
-    expect(feed.inbound.isInMessage).toBe(false);
     expect(violationOf(() => feed.inbound.onHead(0, true, false, 0))).toEqual(
       breach('WS_ERR_CONTINUATION_UNEXPECTED', 1002),
     );
@@ -164,7 +161,7 @@ describe('a message in fragments', () => {
     };
     expect(() => feed.frame(0, true, 'b')).toThrow('from the sink');
     expect(() => feed.frame(1, true, 'c')).toThrow('from the sink');
-    feed.sink.during = () => expect(feed.inbound.isInMessage).toBe(false);
+    feed.sink.during = () => {};
     feed.frame(1, true, 'd', 'e');
     feed.frame(1, true, 'f');
     expect(feed.calls).toEqual(['ascii 6162', 'ascii 63', 'ascii 6465', 'ascii 66']);

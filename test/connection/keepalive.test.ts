@@ -233,10 +233,11 @@ describe('stop', () => {
     expect(watched.after(1e9)).toBe('nothing');
   });
 
-  it('is for good: a Pong that comes later brings no deadline back', () => {
+  it('is for good: nothing that comes later brings a deadline back', () => {
     const watched = Watched.pinged();
     watched.keepalive.stop();
     watched.hearPong(hex('00 00 00 01'));
+    watched.keepalive.hearAgain(watched.clock.now());
     expect(watched.keepalive.deadline).toBe(Number.POSITIVE_INFINITY);
   });
 });

@@ -284,15 +284,17 @@ describe('the policy latest', () => {
 
   it('goes on keeping it when the network gets stuck again at once', () => {
     const half = Half.stuck(900, policy);
-    half.ping('p');
+    for (let i = 0; i < 17; i++) half.ping('p');
     half.outbound.sendMessage(BINARY, Buffer.alloc(600, 'a'));
-    // The network took only some: enough to say that it drained, in a transport that says so early.
-    half.transport.writableLength = 450;
+    // It takes what waits, and the Pong that follows makes it ask for a pause again.
+    half.transport.unstick();
+    half.transport.stuck = true;
+    half.transport.highWaterMark = 1;
     half.outbound.drain();
-    expect(half.payloads).toEqual(['p']);
+    expect(half.payloads).toEqual(Array(17).fill('p'));
     expect(half.outbound.dropped).toBe(0);
     half.drain();
-    expect(half.payloads).toEqual(['p', 'a'.repeat(600)]);
+    expect(half.payloads.slice(17)).toEqual(['a'.repeat(600)]);
   });
 
   it('never sends a newer message before the one that it keeps', () => {
@@ -336,6 +338,18 @@ describe('the policy latest', () => {
     half.outbound.sendFragment(TEXT, 'end', true);
     half.drain();
     expect(half.payloads).toEqual(['begin', 'end', 'b'.repeat(300)]);
+  });
+
+  it('sends what it keeps behind a message in fragments, and not into it', () => {
+    const half = Half.stuck(900, policy);
+    half.outbound.sendFragment(TEXT, 'begin', false);
+    half.outbound.sendMessage(TEXT, 'a'.repeat(100));
+    half.drain();
+    expect(half.payloads).toEqual(['begin']);
+    half.outbound.sendFragment(TEXT, 'end', true);
+    half.outbound.flush();
+    half.outbound.flush();
+    expect(half.payloads).toEqual(['begin', 'end', 'a'.repeat(100)]);
   });
 
   it('forgets the message that it keeps when no more data may be sent', () => {

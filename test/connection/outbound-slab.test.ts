@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Outbound } from '../../src/connection/outbound.ts';
+import { SLAB_SIZE, slabWithRoom } from '../../src/connection/slab.ts';
 import type { Transport } from '../../src/connection/transport.ts';
 import { readFrames } from '../support/bytes.ts';
 
@@ -142,6 +143,23 @@ describe('connections that share a slab', () => {
       if (i % 3 === 0) other.outbound.flush();
     }
     expect(other.received).toEqual(other.expected);
+  });
+
+  it.each([
+    ['small frames', [10, 20]],
+    ['a large payload behind a small frame', [11, 20_001]],
+    ['a large payload between small frames', [11, 20_001, 11]],
+  ])('give back what nobody will take any more: %s', (_, sizes) => {
+    const slab = slabWithRoom(SLAB_SIZE);
+    // Masked, so that a large payload waits for the flush too.
+    const gone = new Peer(2);
+    for (const size of sizes) gone.send(size);
+    expect(slab.end).toBeGreaterThan(0);
+    gone.outbound.discard();
+    expect(slab.end).toBe(0);
+    expect(gone.outbound.bufferedAmount).toBe(0);
+    gone.outbound.flush();
+    expect(gone.transport.wire).toHaveLength(0);
   });
 
   it('never mix, whatever they do', () => {

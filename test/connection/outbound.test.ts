@@ -151,7 +151,6 @@ describe.each(SIDES)('the messages of %s', (_, masked) => {
     const write = vi.spyOn(transport, 'write');
     outbound.sendMessage(TEXT, 'small');
     outbound.sendMessage(BINARY, pattern(20_000));
-    outbound.sendMessage(TEXT, 'small');
     outbound.flush();
     expect(cork).toHaveBeenCalledTimes(1);
     expect(uncork).toHaveBeenCalledTimes(1);
@@ -244,10 +243,72 @@ describe('what waits', () => {
 
   it('is counted with its large payloads and masks', () => {
     for (const masked of [true, false]) {
-      const { outbound } = open(masked);
+      const { outbound, transport } = open(masked);
+      transport.stuck = true;
       outbound.sendMessage(BINARY, pattern(20_000));
       expect(outbound.bufferedAmount).toBe(20_004 + (masked ? 4 : 0));
     }
+  });
+
+  it('costs a peer that reads nothing its own bytes, and no slab for each write', () => {
+    const { outbound, transport } = open(false);
+    const kept: Uint8Array[] = [];
+    transport.stuck = true;
+    vi.spyOn(transport, 'write').mockImplementation((bytes) => {
+      kept.push(bytes);
+      transport.writableLength += bytes.length;
+      return true;
+    });
+    for (let i = 0; i < 100; i++) {
+      outbound.sendMessage(BINARY, pattern(1_000));
+      outbound.flush();
+      // Others fill the slab meanwhile.
+      const { outbound: other } = open(false);
+      for (let j = 0; j < 60; j++) other.sendMessage(BINARY, pattern(1_000));
+      other.flush();
+    }
+    const memory = new Set(kept.map((bytes) => bytes.buffer));
+    const size = [...memory].reduce((sum, buffer) => sum + buffer.byteLength, 0);
+    expect(outbound.bufferedAmount).toBe(100 * 1_004);
+    // The slab that the first of them lies in, and what Node's own pool rounds up.
+    expect(size).toBeLessThan(2 * 100 * 1_004 + 64 * KIB);
+  });
+
+  it('is copied for a transport that may keep what it was given', () => {
+    const transport = new MemoryTransport();
+    const limits = {
+      highWaterMark: 1e9,
+      maxBackpressure: 1e9,
+      backpressurePolicy: 'close',
+    } as const;
+    const outbound = new Outbound(false, transport, limits, false);
+    const kept: Uint8Array[] = [];
+    vi.spyOn(transport, 'write').mockImplementation((bytes) => kept.push(bytes) > 0);
+    for (const text of ['first', 'secnd', 'third']) {
+      outbound.sendMessage(TEXT, text);
+      outbound.flush();
+    }
+    expect(readFrames(Buffer.concat(kept)).map(({ payload }) => payload.toString())).toEqual([
+      'first',
+      'secnd',
+      'third',
+    ]);
+  });
+
+  it('is not torn by a transport that calls back inside write', () => {
+    const { outbound, transport } = open(false);
+    let pings = 1;
+    const write = transport.write.bind(transport);
+    vi.spyOn(transport, 'write').mockImplementation((bytes) => {
+      if (pings-- > 0) {
+        outbound.sendControl(10, Buffer.from('pong'));
+        outbound.flush();
+      }
+      return write(bytes);
+    });
+    outbound.sendMessage(BINARY, pattern(20_000));
+    outbound.flush();
+    expect(readFrames(transport.wire).map(({ payload }) => payload.length)).toEqual([20_000, 4]);
   });
 });
 

@@ -48,6 +48,8 @@ describe('the check of imports', () => {
     ['of a package at run time', 'server/a.ts', "const b = await import('ws');"],
     ['of the network below the shells', 'connection/a.ts', "import { Socket } from 'node:net';"],
     ['of randomness elsewhere', 'frame/a.ts', "import { randomInt } from 'node:crypto';"],
+    ['whose name is computed', 'frame/a.ts', 'const b = await import(`node:net`);'],
+    ['by another door', 'frame/a.ts', "process.getBuiltinModule('node:net');"],
     ['re-exported', 'frame/a.ts', "export * from '../connection/b.ts';"],
     ['over several lines', 'frame/a.ts', "import {\n  b,\n  c,\n} from '../server/b.ts';"],
   ])('refuses an import %s', async (_what, file, text) => {
