@@ -3,7 +3,7 @@ import { Inbound, type InboundLimits, type MessageSink } from '../../src/connect
 import { hex } from './bytes.ts';
 
 /** Writes down what an {@link Inbound} found. */
-export class RecordingMessages implements MessageSink {
+class RecordingMessages implements MessageSink {
   /** `text hex`, `binary hex`, `ascii hex` for a text known to be ASCII, `control 9 hex`. */
   readonly calls: string[] = [];
   readonly sources: Buffer[] = [];
