@@ -8,14 +8,8 @@
 export { HandshakeError, ProtocolError } from './errors.ts';
 export { CLOSE_CODE } from './frame/close-code.ts';
 export { OPCODE, type MessageOpcode, type Opcode } from './frame/opcode.ts';
-export {
-  Connection,
-  READY_STATE,
-  type ConnectionHandler,
-  type ConnectionOptions,
-  type ReadyState,
-  type Role,
-} from './connection/connection.ts';
+export { Connection, READY_STATE, type ReadyState } from './connection/connection.ts';
+export { type ConnectionHandler, type ConnectionOptions, type Role } from './connection/handler.ts';
 export {
   DEFAULT_LIMITS,
   checkLimit,

@@ -17,66 +17,17 @@ import { FrameDecoder } from '../frame/decoder.ts';
 import { MAX_CONTROL_SIZE } from '../frame/header.ts';
 import { type MessageOpcode, OPCODE } from '../frame/opcode.ts';
 import { violation } from '../frame/violation.ts';
+import type { ConnectionHandler, ConnectionOptions, Role } from './handler.ts';
 import { Inbound, type MessageSink } from './inbound.ts';
 import { Intake, type IntakeOwner } from './intake.ts';
 import { Keepalive, type Progress } from './keepalive.ts';
-import type { ConnectionLimits } from './limits.ts';
 import { DROPPED, OVERFLOW, Outbound, type SendResult } from './outbound.ts';
 import { STATE, StateMachine } from './state.ts';
 import type { Clock, Transport } from './transport.ts';
 
-/** A server does not mask and closes TCP first; a client masks and waits (sections 5.1, 7.1.1). */
-export type Role = 'client' | 'server';
-
 /** `readyState` as the WHATWG standard counts it; 0, CONNECTING, is over by now. */
 export const READY_STATE = { OPEN: 1, CLOSING: 2, CLOSED: 3 } as const;
 export type ReadyState = (typeof READY_STATE)[keyof typeof READY_STATE];
-
-/**
- * What a connection speaks to. Bytes are `source[start, end)`, and the handler's for as long as
- * the call lasts: what it keeps, it copies. Every method may call the connection again. One that
- * throws fails the connection with 1011, and `receive` throws what it threw.
- */
-export interface ConnectionHandler {
-  /**
-   * A whole message. A text is valid UTF-8; `ascii` is true where it is known to be ASCII.
-   * None comes after `close`, nor after the peer's Close.
-   */
-  onMessage(
-    opcode: MessageOpcode,
-    source: Buffer,
-    start: number,
-    end: number,
-    ascii: boolean,
-  ): void;
-  /** A Ping, which `autoPong` has answered. */
-  onPing(source: Buffer, start: number, end: number): void;
-  /** A Pong, asked for or not. */
-  onPong(source: Buffer, start: number, end: number): void;
-  /** After `send` answered false: there is room again. */
-  onDrain(): void;
-  /** Bytes wait that were not sent from inside `receive`: `flush` is due before this turn ends. */
-  onPending(): void;
-  /** The connection was failed, with a Close of this `closeCode`. `onClose` follows. */
-  onError(error: ProtocolError): void;
-  /**
-   * The transport is gone; called once, and nothing after it. 1005: the peer's Close had no code.
-   * 1006: the peer sent no Close (section 7.1.5).
-   */
-  onClose(code: number, reason: string, wasClean: boolean): void;
-}
-
-export interface ConnectionOptions extends ConnectionLimits {
-  /** Whether a Ping is answered by itself. Default: true. */
-  readonly autoPong?: boolean | undefined;
-  /**
-   * Whether the transport is done with bytes as soon as its `writableLength` is 0, so that the
-   * memory that frames are written to can be used again. True for a `net.Socket` and a
-   * `tls.TLSSocket`; not for a stream that hands chunks on as they are. Default: false, and every
-   * frame is copied once more.
-   */
-  readonly mayOverwrite?: boolean | undefined;
-}
 
 const NEVER = Number.POSITIVE_INFINITY;
 
@@ -341,10 +292,7 @@ export class Connection implements MessageSink, IntakeOwner {
     if (!this.#state.isOpen) return;
     this.#inHandler = true;
     this.#handler.onMessage(opcode, source, start, end, ascii);
-    this.#inHandler = false;
-    if (this.#replied && this.#outbound.isBlocked && this.#state.isOpen) {
-      this.#intake.congest(true);
-    }
+    this.afterHandler();
   }
 
   onControl(opcode: number, source: Buffer, start: number, end: number): void {
@@ -356,13 +304,21 @@ export class Connection implements MessageSink, IntakeOwner {
       if (!this.#state.isOpen) return;
       this.#inHandler = true;
       this.#handler.onPing(source, start, end);
-      this.#inHandler = false;
+      this.afterHandler();
     } else {
       this.#keepalive.hearPong(source, start, end, this.#clock);
       if (!this.#state.isOpen) return;
       this.#inHandler = true;
       this.#handler.onPong(source, start, end);
-      this.#inHandler = false;
+      this.afterHandler();
+    }
+  }
+
+  /** Reads no more where the network does not take what the handler has just sent. */
+  private afterHandler(): void {
+    this.#inHandler = false;
+    if (this.#replied && this.#outbound.isBlocked && this.#state.isOpen) {
+      this.#intake.congest(true);
     }
   }
 

@@ -9,13 +9,8 @@ import { EventEmitter, captureRejectionSymbol } from 'node:events';
 import { type ProtocolError, asError } from '../errors.ts';
 import { encodeClosePayload } from '../frame/close-payload.ts';
 import { type MessageOpcode, OPCODE } from '../frame/opcode.ts';
-import {
-  Connection,
-  type ConnectionHandler,
-  type ConnectionOptions,
-  type ReadyState,
-  type Role,
-} from './connection.ts';
+import { Connection, type ReadyState } from './connection.ts';
+import type { ConnectionHandler, ConnectionOptions, Role } from './handler.ts';
 import type { Transport } from './transport.ts';
 
 /** A transport of Node: a `net.Socket`, a `tls.TLSSocket`. */

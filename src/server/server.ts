@@ -11,7 +11,7 @@ import { EventEmitter, captureRejectionSymbol } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { type AddressInfo, type Server, Socket as NetSocket, createServer } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { ConnectionOptions } from '../connection/connection.ts';
+import type { ConnectionOptions } from '../connection/handler.ts';
 import { type ConnectionLimits, checkLimit, resolveLimits } from '../connection/limits.ts';
 import { Socket } from '../connection/socket.ts';
 import { HandshakeError, asError } from '../errors.ts';

@@ -2,7 +2,7 @@
 import { createServer as createTlsServer } from 'node:tls';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Role } from '../../src/connection/connection.ts';
+import type { Role } from '../../src/connection/handler.ts';
 import { OPCODE } from '../../src/frame/opcode.ts';
 import {
   type RawFrame,

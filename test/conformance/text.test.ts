@@ -1,7 +1,7 @@
 /** RFC 6455, sections 5.6 and 8.1: texts are UTF-8, as RFC 3629 defines it. */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Role } from '../../src/connection/connection.ts';
+import type { Role } from '../../src/connection/handler.ts';
 import { OPCODE } from '../../src/frame/opcode.ts';
 import { type RawFrame, closeBody, hex, peerFrame } from '../support/bytes.ts';
 import { OpenConnection, ROLES } from '../support/open-connection.ts';

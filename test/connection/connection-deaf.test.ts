@@ -92,3 +92,32 @@ describe.each(ROLES)('a %s that looks after its peer while it does not read', (r
     expect(connection.dropped).toBe(2);
   });
 });
+
+describe.each(ROLES)('a %s whose handler answers more than the network takes', (role) => {
+  it.each([
+    ['a Ping', 9, 'onPing'],
+    ['a Pong', 10, 'onPong'],
+  ] as const)('reads no more, also where it answers %s', (_what, opcode, method) => {
+    const open = new OpenConnection(role);
+    open.transport.stuck = true;
+    open.during[method] = () => {
+      open.connection.send(OPCODE.BINARY, Buffer.alloc(100_000));
+    };
+    open.receiveFrames({ opcode });
+    expect(open.transport.paused).toBe(true);
+    open.transport.unstick();
+    open.connection.receiveDrain();
+    expect(open.transport.paused).toBe(false);
+  });
+
+  it('goes on reading after a close, whose answer it needs', () => {
+    const open = new OpenConnection(role);
+    open.transport.stuck = true;
+    open.during.onMessage = () => {
+      open.connection.send(OPCODE.BINARY, Buffer.alloc(100_000));
+      open.connection.close(1000);
+    };
+    open.receiveFrames({ payload: 'go' });
+    expect(open.transport.paused).toBe(false);
+  });
+});

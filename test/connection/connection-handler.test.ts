@@ -1,9 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import {
-  type ConnectionHandler,
-  type ConnectionOptions,
-  READY_STATE,
-} from '../../src/connection/connection.ts';
+import { READY_STATE } from '../../src/connection/connection.ts';
+import type { ConnectionHandler, ConnectionOptions } from '../../src/connection/handler.ts';
 import { ProtocolError } from '../../src/errors.ts';
 import { closeBody, hex, peerFrame, type RawFrame } from '../support/bytes.ts';
 import { OpenConnection, ROLES } from '../support/open-connection.ts';

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { type ConnectionOptions, READY_STATE } from '../../src/connection/connection.ts';
+import { READY_STATE } from '../../src/connection/connection.ts';
+import type { ConnectionOptions } from '../../src/connection/handler.ts';
 import { closeBody, peerFrame, type ReadFrame } from '../support/bytes.ts';
 import { OpenConnection, ROLES } from '../support/open-connection.ts';
 

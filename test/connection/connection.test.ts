@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { type ConnectionOptions, READY_STATE } from '../../src/connection/connection.ts';
+import { READY_STATE } from '../../src/connection/connection.ts';
+import type { ConnectionOptions } from '../../src/connection/handler.ts';
 import { closeBody, cuts, hex, peerFrame, type RawFrame } from '../support/bytes.ts';
 import { OpenConnection, ROLES } from '../support/open-connection.ts';
 

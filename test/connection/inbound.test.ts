@@ -364,3 +364,21 @@ describe('the memory of a message', () => {
     expect(sink.calls).toEqual(['binary 61626364']);
   });
 });
+
+describe('what is discarded', () => {
+  it('is not kept, counts all the same, and is checked to its end', () => {
+    const feed = new Feed();
+    feed.frame(2, false, 'kept');
+    feed.inbound.discardMessages();
+    const allocate = vi.spyOn(Buffer, 'allocUnsafeSlow');
+    feed.frame(0, false, 'x'.repeat(100));
+    expect(allocate).not.toHaveBeenCalled();
+    allocate.mockRestore();
+    expect(violationOf(() => feed.inbound.onHead(1, true, false, 0))).toEqual(
+      breach('WS_ERR_CONTINUATION_EXPECTED', 1002),
+    );
+    expect(violationOf(() => feed.inbound.onHead(0, true, false, 2 ** 40))).toEqual(
+      breach('WS_ERR_MESSAGE_TOO_BIG', 1009),
+    );
+  });
+});

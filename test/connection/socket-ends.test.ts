@@ -39,6 +39,18 @@ describe.each(ROLES)('a %s socket', (role) => {
     expect([pong.opcode, pong.payload.toString()]).toEqual([10, 'are you there']);
   });
 
+  it('hands out Pings and Pongs, from the moment on at which somebody listens', async () => {
+    const each = await start();
+    await each.send({ opcode: 9, payload: 'early' }, { opcode: 10, payload: 'early' });
+    expect((await each.frame()).payload.toString()).toBe('early');
+    const told: string[] = [];
+    each.socket.on('ping', (payload) => told.push(`ping ${payload.toString()}`));
+    each.socket.on('pong', (payload) => told.push(`pong ${payload.toString()}`));
+    await each.send({ opcode: 10, payload: 'late' }, { opcode: 9, payload: 'late' });
+    expect((await each.frame()).payload.toString()).toBe('late');
+    expect(told).toEqual(['pong late', 'ping late']);
+  });
+
   it('counts what was dropped', async () => {
     const each = await start({ backpressurePolicy: 'drop', maxBackpressure: 1 });
     expect(each.socket.dropped).toBe(0);

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { ConnectionOptions, Role } from '../../src/connection/connection.ts';
+import type { ConnectionOptions, Role } from '../../src/connection/handler.ts';
 import { Socket } from '../../src/connection/socket.ts';
 import { ProtocolError } from '../../src/errors.ts';
 import { closeBody, hex, peerFrame, readFrames } from '../support/bytes.ts';

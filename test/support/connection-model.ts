@@ -3,7 +3,8 @@
  * it at the other end. It knows frames only by a reader that shares nothing with the decoder.
  */
 import { expect } from 'vitest';
-import { Connection, READY_STATE, type Role } from '../../src/connection/connection.ts';
+import { Connection, READY_STATE } from '../../src/connection/connection.ts';
+import type { Role } from '../../src/connection/handler.ts';
 import { DEFAULT_LIMITS } from '../../src/connection/limits.ts';
 import type { MessageOpcode } from '../../src/frame/opcode.ts';
 import { type ReadFrame, readFrames } from './bytes.ts';

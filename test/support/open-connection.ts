@@ -1,9 +1,5 @@
-import {
-  Connection,
-  type ConnectionHandler,
-  type ConnectionOptions,
-  type Role,
-} from '../../src/connection/connection.ts';
+import { Connection } from '../../src/connection/connection.ts';
+import type { ConnectionHandler, ConnectionOptions, Role } from '../../src/connection/handler.ts';
 import { resolveLimits } from '../../src/connection/limits.ts';
 import type { ProtocolError } from '../../src/errors.ts';
 import { type ReadFrame, peerFrame, type RawFrame, readFrames } from './bytes.ts';

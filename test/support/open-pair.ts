@@ -2,7 +2,7 @@
 import { createServer } from 'node:https';
 import type { TlsOptions } from 'node:tls';
 import { onTestFinished } from 'vitest';
-import type { ConnectionOptions, Role } from '../../src/connection/connection.ts';
+import type { ConnectionOptions, Role } from '../../src/connection/handler.ts';
 import type { Socket } from '../../src/connection/socket.ts';
 import type { HandshakeRequest } from '../../src/handshake/accept.ts';
 import { WebSocketServer, type WebSocketServerOptions } from '../../src/server/server.ts';

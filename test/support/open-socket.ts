@@ -1,5 +1,5 @@
 import type { Socket as NetSocket } from 'node:net';
-import type { ConnectionOptions, Role } from '../../src/connection/connection.ts';
+import type { ConnectionOptions, Role } from '../../src/connection/handler.ts';
 import { resolveLimits } from '../../src/connection/limits.ts';
 import { Socket, type SocketEvents } from '../../src/connection/socket.ts';
 import { type RawFrame, type ReadFrame, peerFrame } from './bytes.ts';

@@ -2,7 +2,7 @@
 import { connect as connectNet } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { onTestFinished } from 'vitest';
-import type { ConnectionOptions } from '../../src/connection/connection.ts';
+import type { ConnectionOptions } from '../../src/connection/handler.ts';
 import { resolveLimits } from '../../src/connection/limits.ts';
 import { Socket } from '../../src/connection/socket.ts';
 import { type ResponseHead, ResponseHeadParser } from '../../src/handshake/http1.ts';

@@ -1,0 +1,58 @@
+/**
+ * What a connection speaks to, and what it is told when it is made. Types alone.
+ *
+ * @module
+ */
+
+import type { ProtocolError } from '../errors.ts';
+import type { MessageOpcode } from '../frame/opcode.ts';
+import type { ConnectionLimits } from './limits.ts';
+
+/** A server does not mask and closes TCP first; a client masks and waits (sections 5.1, 7.1.1). */
+export type Role = 'client' | 'server';
+
+/**
+ * What a connection speaks to. Bytes are `source[start, end)`, and the handler's for as long as
+ * the call lasts: what it keeps, it copies. Every method may call the connection again. One that
+ * throws fails the connection with 1011, and `receive` throws what it threw.
+ */
+export interface ConnectionHandler {
+  /**
+   * A whole message. A text is valid UTF-8; `ascii` is true where it is known to be ASCII.
+   * None comes after `close`, nor after the peer's Close.
+   */
+  onMessage(
+    opcode: MessageOpcode,
+    source: Buffer,
+    start: number,
+    end: number,
+    ascii: boolean,
+  ): void;
+  /** A Ping, which `autoPong` has answered. */
+  onPing(source: Buffer, start: number, end: number): void;
+  /** A Pong, asked for or not. */
+  onPong(source: Buffer, start: number, end: number): void;
+  /** After `send` answered false: there is room again. */
+  onDrain(): void;
+  /** Bytes wait that were not sent from inside `receive`: `flush` is due before this turn ends. */
+  onPending(): void;
+  /** The connection was failed, with a Close of this `closeCode`. `onClose` follows. */
+  onError(error: ProtocolError): void;
+  /**
+   * The transport is gone; called once, and nothing after it. 1005: the peer's Close had no code.
+   * 1006: the peer sent no Close (section 7.1.5).
+   */
+  onClose(code: number, reason: string, wasClean: boolean): void;
+}
+
+export interface ConnectionOptions extends ConnectionLimits {
+  /** Whether a Ping is answered by itself. Default: true. */
+  readonly autoPong?: boolean | undefined;
+  /**
+   * Whether the transport is done with bytes as soon as its `writableLength` is 0, so that the
+   * memory that frames are written to can be used again. True for a `net.Socket` and a
+   * `tls.TLSSocket`; not for a stream that hands chunks on as they are. Default: false, and every
+   * frame is copied once more.
+   */
+  readonly mayOverwrite?: boolean | undefined;
+}
