@@ -109,7 +109,7 @@ export class Outbound {
     masked: boolean,
     transport: Transport,
     limits: OutboundLimits,
-    mayOverwrite: boolean = true,
+    mayOverwrite: boolean,
   ) {
     this.#encoder = new FrameEncoder(masked);
     this.#transport = transport;

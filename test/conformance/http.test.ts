@@ -4,39 +4,12 @@ import { describe, expect, it } from 'vitest';
 import { acceptResponse, readRequest, refusalResponse } from '../../src/handshake/accept.ts';
 import { RequestHeadParser, ResponseHeadParser } from '../../src/handshake/http1.ts';
 import { type OfferOptions, createOffer } from '../../src/handshake/offer.ts';
-import { WebSocketServer, type WebSocketServerOptions } from '../../src/server/server.ts';
-import { type Accepted, follow, startServer } from '../support/open-pair.ts';
+import { WebSocketServer } from '../../src/server/server.ts';
+import { ask, statusOf, withLine } from '../support/ask.ts';
+import { follow, startServer } from '../support/open-pair.ts';
 import { RawHead, SAMPLE_ACCEPT, rawRequest, rawResponse } from '../support/raw-http.ts';
 import { RawListener, RawPeer, listenOn } from '../support/raw-peer.ts';
 import { connectThinly } from '../support/thin-client.ts';
-
-interface Asked {
-  readonly head: RawHead;
-  readonly accepted: readonly Accepted[];
-}
-
-/** Sends one request to a real server. Where it is refused, a FIN must follow, and no reset. */
-async function ask(request: string | Buffer, options: WebSocketServerOptions = {}): Promise<Asked> {
-  const { port, accepted } = await startServer(options);
-  const peer = await RawPeer.connect(port);
-  await peer.write(typeof request === 'string' ? Buffer.from(request, 'latin1') : request);
-  const head = await peer.readHead();
-  if (head.status !== 101) {
-    const body = await peer.readToEnd();
-    expect(head.getAll('content-length')).toEqual([String(body.length)]);
-    expect(accepted).toHaveLength(0);
-  }
-  return { head, accepted };
-}
-
-async function statusOf(request: string, options?: WebSocketServerOptions): Promise<number> {
-  return (await ask(request, options)).head.status;
-}
-
-/** A request with `line` in front of its other fields. */
-function withLine(line: string): string {
-  return rawRequest().replace('\r\n', `\r\n${line}\r\n`);
-}
 
 function offering(options: OfferOptions): () => void {
   return () => void createOffer(new URL('ws://h'), options);

@@ -20,12 +20,17 @@ class Half {
 
   constructor(limits: Partial<OutboundLimits> = {}) {
     this.transport.highWaterMark = 500;
-    this.outbound = new Outbound(false, this.transport, {
-      highWaterMark: 64 * 1024,
-      maxBackpressure: 1_000,
-      backpressurePolicy: 'close',
-      ...limits,
-    });
+    this.outbound = new Outbound(
+      false,
+      this.transport,
+      {
+        highWaterMark: 64 * 1024,
+        maxBackpressure: 1_000,
+        backpressurePolicy: 'close',
+        ...limits,
+      },
+      true,
+    );
   }
 
   /** The network takes nothing any more, and `size` bytes wait for it already. */

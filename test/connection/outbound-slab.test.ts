@@ -51,11 +51,16 @@ class Peer {
 
   constructor(name: number) {
     this.name = name;
-    this.outbound = new Outbound(name % 2 === 0, this.transport, {
-      highWaterMark: 64 * 1024,
-      maxBackpressure: Infinity,
-      backpressurePolicy: 'close',
-    });
+    this.outbound = new Outbound(
+      name % 2 === 0,
+      this.transport,
+      {
+        highWaterMark: 64 * 1024,
+        maxBackpressure: Infinity,
+        backpressurePolicy: 'close',
+      },
+      true,
+    );
   }
 
   /** A payload that is like no other. */

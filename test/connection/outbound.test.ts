@@ -21,7 +21,7 @@ function open(masked: boolean): { outbound: Outbound; transport: MemoryTransport
     maxBackpressure: 4 * KIB * KIB,
     backpressurePolicy: 'close',
   } as const;
-  return { outbound: new Outbound(masked, transport, limits), transport };
+  return { outbound: new Outbound(masked, transport, limits, true), transport };
 }
 
 /** `opcode fin payload`. */
