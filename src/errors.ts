@@ -39,7 +39,10 @@ export class HandshakeError extends Error {
    * server answered with (0 where its answer was no HTTP response).
    */
   readonly status: number;
-  /** Header fields that the answer must carry, such as `Sec-WebSocket-Version` beside a 426. */
+  /**
+   * Header fields: on a server those that the answer must carry, such as `Sec-WebSocket-Version`
+   * beside a 426; on a client those of the answer that came, with names in lower case.
+   */
   readonly headers: readonly (readonly [name: string, value: string])[];
 
   constructor(
@@ -56,6 +59,24 @@ export class HandshakeError extends Error {
 }
 
 /**
+ * What was waited for will not come: the connection has ended. Promises reject with it; `send` and
+ * its kin never throw it.
+ */
+export class ConnectionClosedError extends Error {
+  override readonly name = 'ConnectionClosedError';
+  readonly code = 'WS_ERR_CONNECTION_CLOSED';
+  /** As in the `close` event: 1005 for a Close without a code, 1006 where there was no Close. */
+  readonly closeCode: number;
+  readonly reason: string;
+
+  constructor(closeCode: number, reason: string) {
+    super(`the connection is closed (${closeCode}${reason === '' ? '' : `, ${reason}`})`);
+    this.closeCode = closeCode;
+    this.reason = reason;
+  }
+}
+
+/**
  * What somebody threw, as an `Error`: anything can be thrown, and not everything can be turned
  * into text.
  */
@@ -63,6 +84,19 @@ export function asError(thrown: unknown): Error {
   if (thrown instanceof Error) return thrown;
   if (isPrimitive(thrown)) return new Error(String(thrown));
   return new Error('something was thrown that is no Error', { cause: thrown });
+}
+
+/**
+ * Tells of a mistake of the application that nobody listens to: not lost, and not the end of the
+ * process.
+ */
+export function warn(thrown: unknown): void {
+  const error = asError(thrown);
+  // Of a warning Node prints the message, and `detail` below it: there, where it came from.
+  if (Object.isExtensible(error) && !('detail' in error)) {
+    Object.defineProperty(error, 'detail', { value: error.stack, configurable: true });
+  }
+  process.emitWarning(error);
 }
 
 type Primitive = string | number | bigint | boolean | symbol | null | undefined;

@@ -131,12 +131,18 @@ function readTarget(target: string, fields: HeaderFields): { host: string; targe
   if (hosts.length !== 1 || !isHost(host)) throw refusal('HOST');
   if (target.startsWith('/') && !target.includes('#')) return { host, target };
 
-  const absolute = ABSOLUTE_TARGET.exec(target);
-  if (absolute === null) throw refusal('TARGET');
-  const authority = absolute[1]!;
+  const authority = ABSOLUTE_TARGET.exec(target)?.[1];
+  if (authority === undefined) throw refusal('TARGET');
   if (!isHost(authority)) throw refusal('HOST');
+  return { host: authority, target: originFormOf(target) };
+}
+
+/** Path and query of a target, whatever form it has; what has none stays as it is. */
+export function originFormOf(target: string): string {
+  const absolute = ABSOLUTE_TARGET.exec(target);
+  if (absolute === null) return target;
   const path = absolute[2] ?? '/';
-  return { host: authority, target: path.startsWith('/') ? path : `/${path}` };
+  return path.startsWith('/') ? path : `/${path}`;
 }
 
 /**

@@ -49,6 +49,10 @@ export const REFUSAL = {
   HOST_FORBIDDEN: [421, 'RFC 9110, section 15.5.20', 'the host is not served here'],
   NOT_FOUND: [404, 'RFC 6455, section 4.2.2', 'there is no WebSocket at this path'],
   TIMEOUT: [408, 'RFC 9110, section 15.5.9', 'the request did not come within handshakeTimeout'],
+  UNDECIDED: [503, 'RFC 9110, section 15.6.4', 'the upgrade took longer than handshakeTimeout'],
+  TOO_MANY_PENDING: [503, 'RFC 9110, section 15.6.4', 'maxPendingUpgrades are in their handshake'],
+  REFUSED: [403, 'RFC 6455, section 4.2.2', 'the application refused the upgrade'],
+  LEFT: [400, 'RFC 6455, section 4.2.2', 'the client left before it had an answer'],
   CLOSING: [503, 'RFC 9110, section 15.6.4', 'the server is closing'],
   INTERNAL: [500, 'RFC 9110, section 15.6.1', 'the server failed while it decided'],
 
@@ -62,6 +66,11 @@ export const REFUSAL = {
   ANSWER_KEY: [0, 'RFC 6455, section 11.3.1', 'a Sec-WebSocket-Key stands in the answer'],
   ANSWER_SUBPROTOCOL: [0, 'RFC 6455, section 4.1', 'the subprotocol was not offered'],
   ANSWER_EXTENSIONS: [0, 'RFC 6455, section 4.1', 'the extensions do not fit the offer'],
+
+  // No response at all.
+  ANSWER_MISSING: [0, 'RFC 6455, section 4.1', 'the server left before it had answered'],
+  ANSWER_TIMEOUT: [0, 'RFC 6455, section 4.1', 'no answer came within handshakeTimeout'],
+  TOO_MANY_WAITING: [0, 'RFC 6455, section 4.1', 'too many connections to this host wait already'],
 } as const;
 
 export type Refusal = keyof typeof REFUSAL;

@@ -31,6 +31,10 @@ const STATUSES: Readonly<Record<Refusal, number>> = {
   HOST_FORBIDDEN: 421,
   NOT_FOUND: 404,
   TIMEOUT: 408,
+  UNDECIDED: 503,
+  TOO_MANY_PENDING: 503,
+  REFUSED: 403,
+  LEFT: 400,
   CLOSING: 503,
   INTERNAL: 500,
   ANSWER_STATUS: 0,
@@ -41,6 +45,9 @@ const STATUSES: Readonly<Record<Refusal, number>> = {
   ANSWER_KEY: 0,
   ANSWER_SUBPROTOCOL: 0,
   ANSWER_EXTENSIONS: 0,
+  ANSWER_MISSING: 0,
+  ANSWER_TIMEOUT: 0,
+  TOO_MANY_WAITING: 0,
 };
 
 function isName(key: string): key is Refusal {
