@@ -11,10 +11,15 @@ const HOUSE = new Map([
   ['errors.ts', { may: [], node: [] }],
   ['frame', { may: ['errors.ts'], node: ['buffer', 'crypto'] }],
   ['handshake', { may: ['errors.ts'], node: ['crypto'] }],
-  ['connection', { may: ['errors.ts', 'frame'], node: ['events'] }],
-  ['server', { may: ['errors.ts', 'frame', 'handshake', 'connection'], node: ANY }],
+  ['connection', { may: ['errors.ts', 'frame'], node: ['events', 'stream', 'string_decoder'] }],
+  ['hub', { may: ['errors.ts', 'frame', 'connection'], node: ['events'] }],
+  ['client', { may: ['errors.ts', 'frame', 'handshake', 'connection'], node: ANY }],
+  ['server', { may: ['errors.ts', 'frame', 'handshake', 'connection', 'hub'], node: ANY }],
   ['protocol.ts', { may: ['errors.ts', 'frame', 'handshake', 'connection'], node: [] }],
-  ['index.ts', { may: ['errors.ts', 'frame', 'handshake', 'connection', 'server'], node: [] }],
+  [
+    'index.ts',
+    { may: ['errors.ts', 'frame', 'handshake', 'connection', 'hub', 'client', 'server'], node: [] },
+  ],
   ['cli', { may: ['index.ts'], node: ANY }],
 ]);
 // Randomness is asked for in one place of frame/.

@@ -8,7 +8,10 @@
 export { HandshakeError, ProtocolError } from './errors.ts';
 export { CLOSE_CODE } from './frame/close-code.ts';
 export { OPCODE, type MessageOpcode, type Opcode } from './frame/opcode.ts';
-export { Connection, READY_STATE, type ReadyState } from './connection/connection.ts';
+export { Connection } from './connection/connection.ts';
+export { READY_STATE, type ReadyState } from './connection/state.ts';
+export { type Turn } from './connection/outbound.ts';
+export { PreparedMessage } from './connection/prepared.ts';
 export { type ConnectionHandler, type ConnectionOptions, type Role } from './connection/handler.ts';
 export {
   DEFAULT_LIMITS,

@@ -100,6 +100,7 @@ describe('the face of the core', () => {
         'HandshakeError',
         'HeaderFields',
         'OPCODE',
+        'PreparedMessage',
         'ProtocolError',
         'READY_STATE',
         'readRequest',

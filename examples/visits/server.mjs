@@ -1,6 +1,6 @@
 // A page that counts its visits, live in every open tab: `npm start`, or with another port
-// `PORT=8080 npm start`. The page comes from node:http, the numbers from a WebSocketServer that
-// takes over the upgrades of the same server.
+// `PORT=8080 npm start`. The page comes from node:http, the numbers from a WebSocketServer that is
+// attached to the same server.
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { WebSocketServer } from 'tautline';
@@ -11,20 +11,13 @@ const port = Number(process.env.PORT ?? 3000);
 let visits = 0;
 
 // Only this page may connect: a foreign origin is refused by default.
-const sockets = new WebSocketServer({ path: '/visits' });
-
-function tell(socket) {
-  socket.send(JSON.stringify({ visits, tabs: sockets.sockets.size }));
-}
+const live = new WebSocketServer();
 
 function tellAll() {
-  for (const socket of sockets.sockets) tell(socket);
+  live.broadcast(JSON.stringify({ visits, tabs: live.sockets.size }));
 }
 
-sockets.on('connection', (socket) => {
-  tellAll();
-  socket.on('close', tellAll);
-});
+live.route('/visits', { open: tellAll, close: tellAll });
 
 const server = createServer((request, response) => {
   if (request.url !== '/') {
@@ -35,7 +28,7 @@ const server = createServer((request, response) => {
   response.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8' }).end(page);
   tellAll();
 });
-server.on('upgrade', (request, transport, head) => sockets.handleUpgrade(request, transport, head));
+live.attach(server);
 server.on('error', (error) => {
   console.error(`cannot listen on port ${port}: ${error.message}`);
   process.exitCode = 1;
@@ -48,7 +41,7 @@ async function stop() {
   // A second signal ends the process at once.
   process.off('SIGINT', stop).off('SIGTERM', stop);
   server.close();
-  await sockets.close();
+  await live.shutdown();
   server.closeAllConnections();
 }
 process.on('SIGINT', stop).on('SIGTERM', stop);

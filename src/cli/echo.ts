@@ -8,11 +8,14 @@
 
 import { parseArgs } from 'node:util';
 import { WebSocketServer } from '../index.ts';
+import { createCertificate } from './certificate.ts';
 
 const { values: flags } = parseArgs({
   options: {
     port: { type: 'string', default: '9001' },
     host: { type: 'string', default: '127.0.0.1' },
+    tls: { type: 'boolean', default: false },
+    deflate: { type: 'boolean', default: false },
     'max-payload': { type: 'string' },
     'max-fragments': { type: 'string' },
   },
@@ -26,6 +29,9 @@ function wholeNumber(name: string, text: string): number {
 const port = wholeNumber('port', flags.port);
 const maxPayload = flags['max-payload'];
 const maxFragments = flags['max-fragments'];
+if (flags.deflate) {
+  console.error('permessage-deflate is not there yet: messages are sent as they are');
+}
 
 const server = new WebSocketServer({
   origins: '*',
@@ -36,13 +42,16 @@ server.on('connection', (socket) => {
   socket.on('message', (message) => socket.send(message));
 });
 
-await server.listen(port, flags.host);
+const tls = flags.tls ? createCertificate({ names: ['localhost', '127.0.0.1', '::1'] }) : undefined;
+await server.listen({ port, host: flags.host, tls });
+const address = server.address();
 const host = flags.host.includes(':') ? `[${flags.host}]` : flags.host;
-console.log(`listening on ws://${host}:${server.address()?.port}`);
+const boundPort = address !== null && typeof address === 'object' ? address.port : port;
+console.log(`listening on ${flags.tls ? 'wss' : 'ws'}://${host}:${boundPort}`);
 
 function stop(): void {
   // A second signal ends the process at once.
   process.removeListener('SIGTERM', stop).removeListener('SIGINT', stop);
-  void server.close();
+  void server.shutdown();
 }
 process.on('SIGTERM', stop).on('SIGINT', stop);

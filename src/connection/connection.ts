@@ -1,35 +1,28 @@
 /**
- * One WebSocket connection after its handshake, without I/O: RFC 6455, sections 6 and 7. Bytes in
- * by `receive`, bytes out by its {@link Transport}, events up by its {@link ConnectionHandler},
- * the time from its {@link Clock}.
- *
- * This is the only place where a connection is failed, and where a violation is caught. It knows
- * no socket, no timer and no promise: who owns it calls `receive…` when something happened,
- * `flush` when a turn ends, and `tick` when `deadline` has come.
+ * One WebSocket connection after its handshake, without I/O: RFC 6455, sections 6 and 7. The only
+ * place where a connection is failed, and where a violation is caught. It knows no socket, no timer
+ * and no promise: who owns it calls `receive…` when something happened, `flush` when a turn ends,
+ * and `tick` when `deadline` has come.
  *
  * @module
  */
 
 import { ProtocolError } from '../errors.ts';
 import { CLOSE_CODE } from '../frame/close-code.ts';
-import { encodeClosePayload, readCloseCode, readCloseReason } from '../frame/close-payload.ts';
+import { encodeClosePayload } from '../frame/close-payload.ts';
 import { FrameDecoder } from '../frame/decoder.ts';
-import { MAX_CONTROL_SIZE } from '../frame/header.ts';
 import { type MessageOpcode, OPCODE } from '../frame/opcode.ts';
 import { violation } from '../frame/violation.ts';
+import { Closing } from './closing.ts';
 import type { ConnectionHandler, ConnectionOptions, Role } from './handler.ts';
 import { Inbound, type MessageSink } from './inbound.ts';
 import { Intake, type IntakeOwner } from './intake.ts';
 import { Keepalive, type Progress } from './keepalive.ts';
-import { DROPPED, OVERFLOW, Outbound, type SendResult } from './outbound.ts';
-import { STATE, StateMachine } from './state.ts';
+import { DROPPED, OVERFLOW, Outbound, type SendResult, type Turn } from './outbound.ts';
+import { checkControl, checkMessage } from './payload.ts';
+import type { PreparedMessage } from './prepared.ts';
+import { READY_STATE, type ReadyState, STATE, StateMachine } from './state.ts';
 import type { Clock, Transport } from './transport.ts';
-
-/** `readyState` as the WHATWG standard counts it; 0, CONNECTING, is over by now. */
-export const READY_STATE = { OPEN: 1, CLOSING: 2, CLOSED: 3 } as const;
-export type ReadyState = (typeof READY_STATE)[keyof typeof READY_STATE];
-
-const NEVER = Number.POSITIVE_INFINITY;
 
 const NO_BYTES: Buffer = Buffer.alloc(0);
 
@@ -53,10 +46,7 @@ export class Connection implements MessageSink, IntakeOwner {
   /** The handler was called from inside the decoder, and has not returned. */
   #inHandler = false;
 
-  #closeCode: number = CLOSE_CODE.ABNORMAL_CLOSURE;
-  #closeReason = '';
-  /** When the transport is destroyed, whatever the peer does. */
-  #closeDeadline = NEVER;
+  readonly #closing = new Closing();
 
   constructor(
     role: Role,
@@ -92,19 +82,44 @@ export class Connection implements MessageSink, IntakeOwner {
     return this.#outbound.bufferedAmount;
   }
 
-  /** Messages that the backpressure policy dropped. */
+  /** Messages that were dropped. */
   get dropped(): number {
     return this.#outbound.dropped;
   }
 
-  /** Milliseconds from the last Ping of the keepalive to its Pong; NaN before there was one. */
+  /** Whether `send` would answer true now. Where not, `onDrain` follows. */
+  hasRoom(): boolean {
+    return this.#outbound.hasRoom();
+  }
+
+  /** The same for `sendFragment`, with so many bytes. */
+  hasFragmentRoom(size: number = 0): boolean {
+    return this.#outbound.hasFragmentRoom(size);
+  }
+
+  /** Whether `ping` and `pong` find room. Where not, `onDrain` follows. */
+  hasControlRoom(): boolean {
+    return this.#outbound.hasControlRoom();
+  }
+
+  /** Whether a message is being sent as fragments, or others wait for its end. */
+  get isInMessage(): boolean {
+    return this.#outbound.mustWait;
+  }
+
+  /** Whether the network takes nothing, and more waits than the high-water mark. */
+  get isBlocked(): boolean {
+    return this.#outbound.isBlocked;
+  }
+
+  /** Milliseconds of the last Ping of the keepalive; NaN before there was one. */
   get latency(): number {
     return this.#keepalive.latency;
   }
 
   /** When {@link tick} has something to do, in the time of the clock; `Infinity` for never. */
   get deadline(): number {
-    return Math.min(this.#closeDeadline, this.#keepalive.deadline);
+    return Math.min(this.#closing.deadline, this.#keepalive.deadline);
   }
 
   // ── What happens to the transport ─────────────────────────────────────────────────────────
@@ -133,15 +148,14 @@ export class Connection implements MessageSink, IntakeOwner {
     this.#state.apply('TRANSPORT_CLOSED');
     this.stopMessages();
     this.#outbound.discard();
-    this.#closeDeadline = NEVER;
-    this.#handler.onClose(this.#closeCode, this.#closeReason, wasClean);
+    this.#closing.stopTimeout();
+    this.#handler.onClose(this.#closing.code, this.#closing.reason, wasClean);
   }
 
   /** The transport, whose `write` had returned false, takes more. */
   receiveDrain(): void {
-    const someoneWaited = this.#outbound.drain();
+    if (this.#outbound.drain()) this.tellDrain();
     if (this.#intake.isCongested && !this.#outbound.isBlocked) this.#intake.congest(false);
-    if (someoneWaited) this.tellDrain();
   }
 
   /** Gives the transport all that waits. Due in the turn in which `onPending` was called. */
@@ -153,8 +167,8 @@ export class Connection implements MessageSink, IntakeOwner {
   /** Looks at the clock: sends the Ping that is due, or gives up a peer that is gone. */
   tick(): void {
     const now = this.#clock.now();
-    if (now >= this.#closeDeadline) {
-      this.#closeDeadline = NEVER;
+    if (now >= this.#closing.deadline) {
+      this.#closing.stopTimeout();
       this.#transport.destroy();
       return;
     }
@@ -170,11 +184,8 @@ export class Connection implements MessageSink, IntakeOwner {
   }
 
   private progress(): Progress {
-    return {
-      taken: this.#outbound.takenSize,
-      waiting: this.#outbound.unsentSize,
-      deaf: this.#intake.isHolding,
-    };
+    const { takenSize: taken, unsentSize: waiting } = this.#outbound;
+    return { taken, waiting, deaf: this.#intake.isHolding };
   }
 
   // ── What the application wants ────────────────────────────────────────────────────────────
@@ -195,20 +206,42 @@ export class Connection implements MessageSink, IntakeOwner {
   send(opcode: MessageOpcode, data: string | Uint8Array): boolean {
     checkMessage(opcode, data);
     if (!this.#state.isOpen) return false;
-    return this.afterSend(this.#outbound.sendMessage(opcode, data));
+    return this.afterSend(this.#outbound.sendMessage(opcode, data)) && this.#outbound.hasRoom();
+  }
+
+  /** Sends a message that was framed before. As {@link send}. */
+  sendPrepared(message: PreparedMessage): boolean {
+    if (!this.#state.isOpen) return false;
+    const result = this.#outbound.sendPrepared(message.opcode, message.data, message.frame);
+    return this.afterSend(result) && this.#outbound.hasRoom();
+  }
+
+  /**
+   * Asks for the turn to send fragments, or to do what comes behind all that was sent so far: at
+   * once, or when the message under way has ended; with false where that will never be.
+   */
+  takeTurn(turn: Turn): void {
+    if (this.#state.isOpen) this.#outbound.takeTurn(turn);
+    else turn(false);
+  }
+
+  /** Begins a message of fragments before the first is known: others wait from now on. */
+  beginMessage(): void {
+    this.#outbound.beginMessage();
   }
 
   /**
    * Sends a message in several frames, of which `fin` is true for the last one. `opcode` counts
    * in the first. A string is encoded for itself, so a surrogate pair must not be torn.
    *
-   * @returns as {@link send}. A fragment that finds no room fails the connection with 1013,
-   *   whatever the policy: one that is missing would tear the message.
+   * @returns as {@link send}, but that messages which wait for the end of this one do not count. A
+   *   fragment that finds no room fails the connection with 1013, whatever the policy.
    */
   sendFragment(opcode: MessageOpcode, data: string | Uint8Array, fin: boolean): boolean {
     checkMessage(opcode, data);
     if (!this.#state.isOpen) return false;
-    return this.afterSend(this.#outbound.sendFragment(opcode, data, fin));
+    const isSent = this.afterSend(this.#outbound.sendFragment(opcode, data, fin));
+    return isSent && this.#outbound.hasFragmentRoom(0);
   }
 
   /**
@@ -232,19 +265,29 @@ export class Connection implements MessageSink, IntakeOwner {
    * no effect on a connection that is not open any more.
    *
    * @param code - as in `encodeClosePayload`; without one, the peer reports 1005
+   * @param receives - whether messages that the peer sends before its own Close are still given out
    * @throws {TypeError | RangeError} for a code or reason that must not be sent
    */
-  close(code?: number, reason?: string): void {
+  close(code?: number, reason?: string, receives: boolean = false): void {
     const payload = encodeClosePayload(code, reason);
-    if (!this.#state.isOpen) return;
+    if (!this.#state.isOpen) {
+      if (!receives && this.#state.isReceiving) this.stopReceiving();
+      return;
+    }
     this.#state.apply('SEND_CLOSE');
-    this.#inbound.discardMessages();
+    if (receives) this.#state.keepReceiving(true);
     this.#outbound.endMessages();
     this.#keepalive.stop();
     this.startCloseTimeout();
     this.#outbound.sendControl(OPCODE.CLOSE, payload);
     this.announce();
-    // The peer's Close has to be read, whatever stands before it.
+    if (!receives) this.stopReceiving();
+  }
+
+  /** The peer's Close has to be read, whatever stands before it. */
+  private stopReceiving(): void {
+    this.#state.keepReceiving(false);
+    this.#inbound.discardMessages();
     this.#intake.release();
   }
 
@@ -257,17 +300,14 @@ export class Connection implements MessageSink, IntakeOwner {
     this.#transport.destroy();
   }
 
-  /**
-   * Fails the connection because our own side cannot go on (section 7.4.1: 1011 for an unexpected
-   * condition). For whoever catches what a handler of the application threw.
-   */
+  /** Fails the connection because our own side cannot go on (section 7.4.1: 1011). */
   failInternally(): void {
     if (this.#state.isListening) this.fail(CLOSE_CODE.INTERNAL_ERROR, '');
   }
 
   /** Delivers no message until {@link resume}, and asks the transport to hold back. */
   pause(): void {
-    if (!this.#state.isOpen || this.#intake.isPaused) return;
+    if (!this.#state.isReceiving || this.#intake.isPaused) return;
     this.#keepalive.hearNothing(this.#clock.now());
     this.#intake.pause(true);
   }
@@ -277,6 +317,11 @@ export class Connection implements MessageSink, IntakeOwner {
     if (!this.#intake.isPaused) return;
     this.#keepalive.hearAgain(this.#clock.now());
     this.#intake.pause(false);
+  }
+
+  /** Whether messages go to `onPiece` as they come, from the next on. `maxPayload` still holds. */
+  giveInPieces(inPieces: boolean): void {
+    this.#inbound.giveInPieces(inPieces);
   }
 
   // ── MessageSink: what the inbound half found ──────────────────────────────────────────────
@@ -289,29 +334,32 @@ export class Connection implements MessageSink, IntakeOwner {
     ascii: boolean,
   ): void {
     // After our Close the peer may go on sending (section 5.5.1), and nobody listens any more.
-    if (!this.#state.isOpen) return;
+    if (!this.#state.isReceiving) return;
     this.#inHandler = true;
     this.#handler.onMessage(opcode, source, start, end, ascii);
+    this.afterHandler();
+  }
+
+  onPiece(opcode: MessageOpcode, source: Buffer, start: number, end: number, last: boolean): void {
+    if (!this.#state.isReceiving) return;
+    this.#inHandler = true;
+    this.#handler.onPiece?.(opcode, source, start, end, last);
     this.afterHandler();
   }
 
   onControl(opcode: number, source: Buffer, start: number, end: number): void {
     if (opcode === OPCODE.CLOSE) {
       this.onClose(source, start, end);
-    } else if (opcode === OPCODE.PING) {
-      // Section 5.5.2: "unless it already received a Close frame". One that we sent changes nothing.
-      if (this.#options.autoPong ?? true) this.#outbound.sendPong(source, start, end);
-      if (!this.#state.isOpen) return;
-      this.#inHandler = true;
-      this.#handler.onPing(source, start, end);
-      this.afterHandler();
-    } else {
-      this.#keepalive.hearPong(source, start, end, this.#clock);
-      if (!this.#state.isOpen) return;
-      this.#inHandler = true;
-      this.#handler.onPong(source, start, end);
-      this.afterHandler();
+      return;
     }
+    const isPing = opcode === OPCODE.PING;
+    if (!isPing) this.#keepalive.hearPong(source, start, end, this.#clock);
+    // Section 5.5.2: "unless it already received a Close frame". One that we sent changes nothing.
+    else if (this.#options.autoPong ?? true) this.#outbound.sendPong(source, start, end);
+    if (!this.#state.isOpen) return;
+    this.#inHandler = true;
+    this.#handler[isPing ? 'onPing' : 'onPong'](source, start, end);
+    this.afterHandler();
   }
 
   /** Reads no more where the network does not take what the handler has just sent. */
@@ -322,12 +370,9 @@ export class Connection implements MessageSink, IntakeOwner {
     }
   }
 
-  // ── Closing ───────────────────────────────────────────────────────────────────────────────
-
   /** The peer's Close: section 5.5.1. */
   private onClose(source: Buffer, start: number, end: number): void {
-    this.#closeCode = readCloseCode(source, start, end);
-    this.#closeReason = readCloseReason(source, start, end);
+    this.#closing.read(source, start, end);
     const mustAnswer = this.#state.isOpen;
     this.#state.apply('RECEIVE_CLOSE');
     // "Any data received after it" is discarded (section 1.4).
@@ -374,11 +419,8 @@ export class Connection implements MessageSink, IntakeOwner {
     this.#keepalive.stop();
   }
 
-  /** The first one counts: a peer cannot put it off. */
   private startCloseTimeout(): void {
-    if (this.#closeDeadline === NEVER) {
-      this.#closeDeadline = this.#clock.now() + this.#options.closeTimeout;
-    }
+    this.#closing.startTimeout(this.#clock.now() + this.#options.closeTimeout);
   }
 
   // ── IntakeOwner: when bytes are decoded ───────────────────────────────────────────────────
@@ -409,7 +451,6 @@ export class Connection implements MessageSink, IntakeOwner {
     this.flush();
   }
 
-  /** What `onDrain` has sent inside the last flush would otherwise be forgotten. */
   onIdle(): void {
     this.announce();
   }
@@ -421,8 +462,6 @@ export class Connection implements MessageSink, IntakeOwner {
     else if (this.#state.current === STATE.CLOSED_CLEANLY) this.#transport.end();
   }
 
-  // ── Sending ───────────────────────────────────────────────────────────────────────────────
-
   private afterSend(result: SendResult): boolean {
     if (result === OVERFLOW) {
       this.failBy(violation('READS_TOO_SLOWLY'));
@@ -431,18 +470,13 @@ export class Connection implements MessageSink, IntakeOwner {
     if (result === DROPPED) return false;
     if (this.#intake.isInTurn) this.#replied = true;
     this.announce();
-    return this.#outbound.hasRoom();
+    return true;
   }
 
   private sendControl(opcode: number, payload: Uint8Array): boolean {
-    checkBytes(payload);
-    if (payload.length > MAX_CONTROL_SIZE) {
-      throw new RangeError(
-        `a control frame has at most ${MAX_CONTROL_SIZE} bytes of payload (RFC 6455, section 5.5)`,
-      );
-    }
+    checkControl(payload);
     if (!this.#state.isOpen) return false;
-    if (this.#outbound.bufferedAmount > this.#options.maxBackpressure) return false;
+    if (!this.#outbound.hasControlRoom()) return false;
     this.#outbound.sendControl(opcode, payload);
     this.announce();
     return this.#outbound.hasRoom();
@@ -462,24 +496,5 @@ export class Connection implements MessageSink, IntakeOwner {
     if (this.#intake.isInTurn || this.#announced || !this.#outbound.isPending) return;
     this.#announced = true;
     this.#handler.onPending();
-  }
-}
-
-function checkMessage(opcode: number, data: string | Uint8Array): void {
-  if (opcode !== OPCODE.TEXT && opcode !== OPCODE.BINARY) {
-    throw new TypeError('the opcode of a message is that of text or binary');
-  }
-  if (typeof data !== 'string') checkBytes(data);
-}
-
-/**
- * Refuses what is no bytes, before anything changes: a number would otherwise be a size, and the
- * elements of a wider array would be cut to bytes. `instanceof` alone would refuse the bytes of
- * another realm, such as a test runner's.
- */
-function checkBytes(data: Uint8Array): void {
-  if (data instanceof Uint8Array) return;
-  if (Object.prototype.toString.call(data) !== '[object Uint8Array]') {
-    throw new TypeError('data must be a string or a Uint8Array');
   }
 }

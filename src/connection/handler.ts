@@ -28,6 +28,11 @@ export interface ConnectionHandler {
     end: number,
     ascii: boolean,
   ): void;
+  /**
+   * The next bytes of a message, after `Connection.giveInPieces`. A text is valid UTF-8 so far; a
+   * piece may end within a character. Only who asks for pieces needs it.
+   */
+  onPiece?(opcode: MessageOpcode, source: Buffer, start: number, end: number, last: boolean): void;
   /** A Ping, which `autoPong` has answered. */
   onPing(source: Buffer, start: number, end: number): void;
   /** A Pong, asked for or not. */

@@ -29,6 +29,11 @@ export interface MessageSink {
     end: number,
     ascii: boolean,
   ): void;
+  /**
+   * The next bytes of a message, perhaps none, where messages are given in pieces. A text is valid
+   * so far; a piece may end within a character.
+   */
+  onPiece(opcode: MessageOpcode, source: Buffer, start: number, end: number, last: boolean): void;
   /** A whole Close, Ping or Pong with its payload. */
   onControl(opcode: number, source: Buffer, start: number, end: number): void;
 }
@@ -69,6 +74,9 @@ export class Inbound implements FrameSink {
   #size = 0;
   #ascii = true;
   #discards = false;
+  /** Whether the next message is given in pieces, and whether this one is. */
+  #nextInPieces = false;
+  #inPieces = false;
 
   /** Made for the first text that does not come whole. */
   #validator: Utf8Validator | null = null;
@@ -93,6 +101,7 @@ export class Inbound implements FrameSink {
       this.#opcode = opcode === OPCODE.TEXT ? OPCODE.TEXT : OPCODE.BINARY;
       this.#fragments = 0;
       this.#ascii = true;
+      this.#inPieces = this.#nextInPieces;
     }
     // Before a byte of it is kept: a peer must not make us hold what we will refuse.
     if (this.#size + length > this.#limits.maxPayload) throw violation('MESSAGE_TOO_BIG');
@@ -106,6 +115,10 @@ export class Inbound implements FrameSink {
       return;
     }
     const last = remaining === 0 && this.#fin;
+    if (this.#inPieces) {
+      this.onPiece(source, start, end, last, ascii);
+      return;
+    }
 
     // The common case: one frame, one chunk, one message. Nothing is copied.
     if (last && this.#size === 0 && this.#fragments === 1) {
@@ -133,6 +146,11 @@ export class Inbound implements FrameSink {
     this.#sink.onMessage(opcode, message, 0, size, this.#ascii);
   }
 
+  /** Whether messages are given in pieces as they come, from the next one on. */
+  giveInPieces(inPieces: boolean): void {
+    this.#nextInPieces = inPieces;
+  }
+
   /** Keeps nothing any more: what still comes is only checked, up to the Close behind it. */
   discardMessages(): void {
     this.#discards = true;
@@ -144,6 +162,16 @@ export class Inbound implements FrameSink {
     this.#opcode = NO_MESSAGE;
     this.#message = NO_BYTES;
     this.#size = 0;
+  }
+
+  /** Nothing of it is kept; its size is counted all the same. */
+  private onPiece(source: Buffer, start: number, end: number, last: boolean, ascii: boolean): void {
+    const opcode = this.#opcode === OPCODE.TEXT ? OPCODE.TEXT : OPCODE.BINARY;
+    if (opcode === OPCODE.TEXT) this.validate(source, start, end, last, ascii);
+    this.#ascii = this.#ascii && ascii;
+    this.#size += end - start;
+    if (last) this.release();
+    this.#sink.onPiece(opcode, source, start, end, last);
   }
 
   /** Section 8.1, for a text that comes in pieces: judged piece by piece. */

@@ -85,6 +85,10 @@ export class Keepalive {
       this.#deadline = nextAt;
       return 'nothing';
     }
+    return this.ping(now);
+  }
+
+  private ping(now: number): KeepaliveStep {
     this.#listens = true;
     this.#heard = false;
     this.#unanswered = true;
@@ -144,6 +148,8 @@ export class Keepalive {
     const mayRead = this.#waiting === 0 && progress.waiting > 0;
     const isUnknown = progress.deaf && progress.waiting === 0;
     if (!reads && !mayRead && !isUnknown) return 'dead';
+    // We hear nothing; but where the peer is gone, its network answers what we send with a reset.
+    if (isUnknown && now >= this.#pingedAt + this.#options.pingInterval) return this.ping(now);
     this.sent(progress);
     this.#deadline = now + this.#options.pingTimeout;
     return 'nothing';

@@ -42,7 +42,9 @@ const ZERO_ALLOWED = new Set(['pingInterval', 'highWaterMark', 'maxPayload', 'ma
  * @throws {RangeError} for a limit that is negative, not whole, or 0 where it must not be. A size
  *   or a count may be `Infinity`: then there is no limit. A time may have 2,147,483,647 ms.
  */
-export function resolveLimits(limits: Partial<ConnectionLimits> = {}): ConnectionLimits {
+export function resolveLimits(
+  limits: { readonly [name in keyof ConnectionLimits]?: ConnectionLimits[name] | undefined } = {},
+): ConnectionLimits {
   const resolved: ConnectionLimits = {
     maxPayload: limits.maxPayload ?? DEFAULT_LIMITS.maxPayload,
     maxFragments: limits.maxFragments ?? DEFAULT_LIMITS.maxFragments,
@@ -72,7 +74,7 @@ export function resolveLimits(limits: Partial<ConnectionLimits> = {}): Connectio
 export function checkLimit(name: string, value: unknown): void {
   if (typeof value !== 'number') throw new TypeError(`${name} must be a number`);
   const smallest = ZERO_ALLOWED.has(name) ? 0 : 1;
-  const isTime = name.endsWith('Timeout') || name.endsWith('Interval');
+  const isTime = /(?:timeout|Timeout|Interval)$/.test(name);
   const largest = isTime ? MAX_TIME : Number.POSITIVE_INFINITY;
   const whole = Number.isInteger(value) || value === Number.POSITIVE_INFINITY;
   if (!whole || value < smallest || value > largest) {

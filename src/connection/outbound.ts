@@ -1,17 +1,18 @@
 /**
- * Messages to frames, and frames to writes: RFC 6455, sections 5.4 and 6.1.
+ * Messages to frames: RFC 6455, sections 5.4 and 6.1.
  *
- * Knows how a message becomes frames, which bytes wait, and how many of them may; does not know
- * whether the connection is open. Frames are collected and leave by {@link Outbound.flush}, which
- * the connection calls at the end of a chunk, and its owner at the end of a turn.
+ * Knows how a message becomes frames, which messages wait for their turn, and how many bytes may
+ * wait; does not know whether the connection is open. Frames are collected and leave by
+ * {@link Outbound.flush}, which the connection calls at the end of a chunk, and its owner at the
+ * end of a turn.
  *
  * @module
  */
 
-import { FrameEncoder, maxTextFrameSize } from '../frame/encoder.ts';
-import { FIN, MAX_HEADER_SIZE, headerSize, writeHeader } from '../frame/header.ts';
+import { FIN, MAX_HEADER_SIZE } from '../frame/header.ts';
 import { type MessageOpcode, OPCODE } from '../frame/opcode.ts';
-import { type Slab, SLAB_SIZE, slabWithRoom } from './slab.ts';
+import { Fifo } from './fifo.ts';
+import { FrameWriter } from './frame-writer.ts';
 import type { Transport } from './transport.ts';
 
 /** What happens to a message for which `maxBackpressure` has no room. */
@@ -45,20 +46,8 @@ export const DROPPED = 1;
 export const OVERFLOW = 2;
 export type SendResult = typeof SENT | typeof DROPPED | typeof OVERFLOW;
 
-/** A payload from this size on is cheaper to leave where it is than to copy. */
-const COPY_BELOW = 16 * 1024;
-
-/** From this many code units on, measuring a text is cheaper than leaving so much of a slab unused. */
-const MEASURE_FROM = 1024;
-
 /** Automatic Pongs that may wait for the network before only the newest is kept. */
 const MAX_PENDING_PONGS = 16;
-
-/** Bytes to write, and the slab that they lie in, where they do. */
-interface Part {
-  readonly bytes: Uint8Array;
-  readonly slab: Slab | null;
-}
 
 interface Message {
   readonly opcode: MessageOpcode;
@@ -66,32 +55,25 @@ interface Message {
   readonly size: number;
 }
 
+/**
+ * Called when all that was sent before is in frames, and no other message is under way: with
+ * false where that will never be.
+ */
+export type Turn = (granted: boolean) => void;
+
 export class Outbound {
-  readonly #encoder: FrameEncoder;
-  readonly #transport: Transport;
+  readonly #writer: FrameWriter;
   readonly #limits: OutboundLimits;
-  readonly #mayOverwrite: boolean;
-  /** Inside a call of the transport, which may call back. */
-  #writing = false;
 
-  /** The run of bytes in a slab to which the next frame may be added. */
-  #slab: Slab | null = null;
-  #runStart = 0;
-  #runEnd = 0;
-  /** What goes before that run, in order; with the slab that a part lies in, where it does. */
-  #parts: Part[] | null = null;
-  #pendingSize = 0;
-
-  /** All bytes that the transport was given. */
-  #writtenSize = 0;
-
-  /** The transport asked for a pause, and has not drained since. */
-  #blocked = false;
-  #someoneWaitsForDrain = false;
+  /** Who was told that there is no room: for messages, or for the fragments of one. */
+  #messagesWait = false;
+  #fragmentsWait = false;
 
   /** A message is being sent as fragments: others wait, since they must not interleave. */
   #inMessage = false;
-  #waiting: Message[] | null = null;
+  /** Whether the next fragment is the first one of its message. */
+  #isFirstFragment = true;
+  #waiting: Fifo<Message | Turn> | null = null;
   #waitingSize = 0;
   /** The message that policy `'latest'` keeps. */
   #latest: Message | null = null;
@@ -111,21 +93,19 @@ export class Outbound {
     limits: OutboundLimits,
     mayOverwrite: boolean,
   ) {
-    this.#encoder = new FrameEncoder(masked);
-    this.#transport = transport;
+    this.#writer = new FrameWriter(masked, transport, mayOverwrite);
     this.#limits = limits;
-    this.#mayOverwrite = mayOverwrite;
   }
 
   /** Bytes that wait, here and in the transport. */
   get bufferedAmount(): number {
-    return this.heldSize + this.#transport.writableLength;
+    return this.heldSize + this.#writer.unsentSize;
   }
 
   /** Bytes that the transport was not given yet. */
   private get heldSize(): number {
     const latest = this.#latest === null ? 0 : this.#latest.size;
-    return this.#pendingSize + this.#waitingSize + latest;
+    return this.#writer.pendingSize + this.#waitingSize + latest;
   }
 
   /** Messages that were dropped for want of room. */
@@ -135,29 +115,65 @@ export class Outbound {
 
   /** All bytes that the network has taken so far. */
   get takenSize(): number {
-    return this.#writtenSize - this.#transport.writableLength;
+    return this.#writer.takenSize;
   }
 
-  /** Whether anything waits for {@link flush}. */
+  /** Whether there is something to do for {@link flush}. */
   get isPending(): boolean {
-    return this.#pendingSize > 0;
+    return (
+      this.#writer.pendingSize > 0 ||
+      (!this.#writer.isBlocked && (this.areMessagesDue() || this.areFragmentsDue()))
+    );
   }
 
   /** Bytes that the network has not taken yet. */
   get unsentSize(): number {
-    return this.#transport.writableLength;
+    return this.#writer.unsentSize;
   }
 
   /** Whether the transport holds more than the high-water mark, and will say when it drains. */
   get isBlocked(): boolean {
-    return this.#blocked && this.#transport.writableLength > this.#limits.highWaterMark;
+    return this.#writer.isBlocked && this.#writer.unsentSize > this.#limits.highWaterMark;
   }
 
   /** Whether there is still room below the high-water mark. Remembers who was told no. */
   hasRoom(): boolean {
     if (this.isBelowHighWaterMark()) return true;
-    this.#someoneWaitsForDrain = true;
+    this.#messagesWait = true;
     return false;
+  }
+
+  /**
+   * The same for the fragments of a message that is being sent: what waits for its end must not
+   * keep it from ending.
+   */
+  hasFragmentRoom(size: number): boolean {
+    const { framedSize } = this;
+    const { highWaterMark, maxBackpressure } = this.#limits;
+    const fits = framedSize === 0 || framedSize + size + MAX_HEADER_SIZE <= maxBackpressure;
+    if (fits && framedSize <= highWaterMark) return true;
+    this.#fragmentsWait = true;
+    return false;
+  }
+
+  /** Whether a control frame of ours has room: one that waits behind too much is none. */
+  hasControlRoom(): boolean {
+    if (this.framedSize + this.#waitingSize <= this.#limits.maxBackpressure) return true;
+    this.#messagesWait = true;
+    return false;
+  }
+
+  private areMessagesDue(): boolean {
+    return this.#messagesWait && this.isBelowHighWaterMark();
+  }
+
+  private areFragmentsDue(): boolean {
+    return this.#fragmentsWait && this.framedSize <= this.#limits.highWaterMark;
+  }
+
+  /** Bytes of frames that were not taken yet. */
+  private get framedSize(): number {
+    return this.#writer.pendingSize + this.blockedSize;
   }
 
   private isBelowHighWaterMark(): boolean {
@@ -169,7 +185,7 @@ export class Outbound {
    * for any limit: it would not tell when that is gone, so nobody could be told to go on.
    */
   private get blockedSize(): number {
-    return this.#blocked ? this.#transport.writableLength : 0;
+    return this.#writer.isBlocked ? this.#writer.unsentSize : 0;
   }
 
   /** Sends a whole message, or lets the policy decide where there is no room for it. */
@@ -177,14 +193,38 @@ export class Outbound {
     if (!this.makesRoom(data, true)) return this.refuseMessage(opcode, data);
     // What was kept is older, and there is something newer now.
     if (this.#latest !== null) this.dropLatest();
-    if (this.#inMessage) {
-      const message = keepMessage(opcode, data);
-      (this.#waiting ??= []).push(message);
-      this.#waitingSize += message.size;
-      return SENT;
-    }
-    this.frame(FIN | opcode, data);
+    if (this.mustWait) this.wait(opcode, data);
+    else this.#writer.frame(FIN | opcode, data);
     return SENT;
+  }
+
+  /**
+   * Sends a message whose frame was made before, for many connections. Unmasked, as a frame of a
+   * server is; so a client makes one of its own (section 5.3).
+   *
+   * @param frame - the whole frame of `data`; it must never change
+   */
+  sendPrepared(opcode: MessageOpcode, data: Uint8Array, frame: Uint8Array): SendResult {
+    if (this.#writer.isMasked || this.mustWait) return this.sendMessage(opcode, data);
+    if (!this.makesRoom(data, true)) return this.refuseMessage(opcode, data);
+    if (this.#latest !== null) this.dropLatest();
+    this.#writer.append(frame);
+    return SENT;
+  }
+
+  /**
+   * Asks for the turn to send a message as fragments, or to do what has to come behind all that
+   * was sent so far. Where nothing is under way, it comes at once.
+   */
+  takeTurn(turn: Turn): void {
+    if (this.mustWait) (this.#waiting ??= new Fifo()).push(turn);
+    else turn(true);
+  }
+
+  /** Begins a message of fragments before the first of them is known: what is sent now waits. */
+  beginMessage(): void {
+    this.#inMessage = true;
+    this.#isFirstFragment = true;
   }
 
   /**
@@ -194,16 +234,17 @@ export class Outbound {
    */
   sendFragment(opcode: MessageOpcode, data: string | Uint8Array, fin: boolean): SendResult {
     if (!this.makesRoom(data, false)) return OVERFLOW;
-    const first = this.#inMessage ? OPCODE.CONTINUATION : opcode;
+    const first = this.#isFirstFragment ? opcode : OPCODE.CONTINUATION;
     this.#inMessage = !fin;
-    this.frame(fin ? FIN | first : first, data);
+    this.#isFirstFragment = fin;
+    this.#writer.frame(fin ? FIN | first : first, data);
     if (fin) this.releaseWaiting();
     return SENT;
   }
 
   /** Sends a control frame, between the fragments of a message if need be (section 5.4). */
   sendControl(opcode: number, payload: Uint8Array): void {
-    this.frame(FIN | opcode, payload);
+    this.#writer.frame(FIN | opcode, payload);
   }
 
   /**
@@ -213,35 +254,37 @@ export class Outbound {
    * nothing and enough Pongs wait.
    */
   sendPong(source: Buffer, start: number, end: number): void {
-    if (this.#blocked && ++this.#pendingPongs > MAX_PENDING_PONGS) {
+    if (this.#writer.isBlocked && ++this.#pendingPongs > MAX_PENDING_PONGS) {
       this.#unansweredPing = Buffer.from(source.subarray(start, end));
       return;
     }
-    this.frame(FIN | OPCODE.PONG, source.subarray(start, end));
+    this.#writer.frame(FIN | OPCODE.PONG, source.subarray(start, end));
   }
 
   /** No more messages will be sent: forgets those that wait for their turn. */
   endMessages(): void {
-    this.#dropped += this.#waiting?.length ?? 0;
+    const waiting = this.#waiting?.takeAll() ?? [];
     this.#waiting = null;
     this.#waitingSize = 0;
     if (this.#latest !== null) this.dropLatest();
+    for (const next of waiting) {
+      if (typeof next === 'function') next(false);
+      else this.#dropped++;
+    }
   }
 
   /** Nothing at all will be sent but what is in frames already, and a Close. */
   end(): void {
     this.endMessages();
     this.#unansweredPing = null;
-    this.#someoneWaitsForDrain = false;
+    this.#messagesWait = false;
+    this.#fragmentsWait = false;
   }
 
   /** The transport is gone: forgets the frames too. */
   discard(): void {
     this.end();
-    this.sealRun();
-    for (const { slab } of this.#parts ?? []) slab?.settle(true);
-    this.#parts = null;
-    this.#pendingSize = 0;
+    this.#writer.discard();
   }
 
   /**
@@ -250,12 +293,14 @@ export class Outbound {
    * @returns true when somebody who was told to wait need not any more
    */
   flush(): boolean {
-    if (this.#pendingSize > 0) this.write();
-    if (this.#blocked) return false;
+    if (this.#writer.pendingSize > 0) this.#writer.write();
+    if (this.#writer.isBlocked) return false;
     this.sendLatest();
-    if (!this.#someoneWaitsForDrain || !this.isBelowHighWaterMark()) return false;
-    this.#someoneWaitsForDrain = false;
-    return true;
+    const messagesDue = this.areMessagesDue();
+    const fragmentsDue = this.areFragmentsDue();
+    if (messagesDue) this.#messagesWait = false;
+    if (fragmentsDue) this.#fragmentsWait = false;
+    return messagesDue || fragmentsDue;
   }
 
   /**
@@ -264,11 +309,11 @@ export class Outbound {
    * @returns true when somebody who was told to wait need not any more
    */
   drain(): boolean {
-    this.#blocked = false;
+    this.#writer.unblock();
     this.#pendingPongs = 0;
     const ping = this.#unansweredPing;
     this.#unansweredPing = null;
-    if (ping !== null) this.frame(FIN | OPCODE.PONG, ping);
+    if (ping !== null) this.#writer.frame(FIN | OPCODE.PONG, ping);
     return this.flush();
   }
 
@@ -279,15 +324,14 @@ export class Outbound {
    */
   private makesRoom(data: string | Uint8Array, behindWaiting: boolean): boolean {
     if (this.fits(data, behindWaiting)) return true;
-    if (this.#pendingSize === 0) return false;
-    this.write();
+    if (this.#writer.pendingSize === 0) return false;
+    this.#writer.write();
     return this.fits(data, behindWaiting);
   }
 
   private fits(data: string | Uint8Array, behindWaiting: boolean): boolean {
     // What `'latest'` keeps does not count: it gives way to anything newer.
-    const inFrames = this.#pendingSize + this.blockedSize;
-    const buffered = behindWaiting ? inFrames + this.#waitingSize : inFrames;
+    const buffered = behindWaiting ? this.framedSize + this.#waitingSize : this.framedSize;
     // A single message fits, whatever its size.
     if (buffered === 0) return true;
     const room = this.#limits.maxBackpressure - buffered - MAX_HEADER_SIZE;
@@ -299,7 +343,7 @@ export class Outbound {
   private refuseMessage(opcode: MessageOpcode, data: string | Uint8Array): SendResult {
     const policy = this.#limits.backpressurePolicy;
     if (policy === 'close') return OVERFLOW;
-    this.#someoneWaitsForDrain = true;
+    this.#messagesWait = true;
     if (policy === 'drop') {
       this.#dropped++;
       return DROPPED;
@@ -317,160 +361,41 @@ export class Outbound {
   /** Sends the message that policy `'latest'` kept, where there is room for it by now. */
   private sendLatest(): void {
     const latest = this.#latest;
-    if (latest === null || this.#inMessage || !this.fits(latest.data, true)) return;
+    if (latest === null || this.mustWait || !this.fits(latest.data, true)) return;
     this.#latest = null;
-    this.frame(FIN | latest.opcode, latest.data);
-    if (this.#pendingSize > 0) this.write();
+    this.#writer.frame(FIN | latest.opcode, latest.data);
+    if (this.#writer.pendingSize > 0) this.#writer.write();
   }
 
-  /** A fragmented message has ended: those that waited for it go now, in their order. */
-  private releaseWaiting(): void {
-    const waiting = this.#waiting;
-    if (waiting === null) return;
-    this.#waiting = null;
-    this.#waitingSize = 0;
-    for (const { opcode, data } of waiting) this.frame(FIN | opcode, data);
-  }
-
-  /** Puts one frame behind all that waits. */
-  private frame(first: number, data: string | Uint8Array): void {
-    if (isLarge(data)) {
-      this.largeFrame(first, data);
-    } else {
-      const isText = typeof data === 'string';
-      const slab = this.claim(isText ? textRoom(data) : MAX_HEADER_SIZE + data.length);
-      const start = slab.end;
-      slab.end = isText
-        ? this.#encoder.encodeText(slab.bytes, slab.words, start, first, data)
-        : this.#encoder.encode(slab.bytes, slab.words, start, first, data);
-      this.#runEnd = slab.end;
-      this.#pendingSize += slab.end - start;
-    }
-    // What waits stays below the size of a slab, and the first bytes leave while more is made.
-    if (this.#pendingSize >= SLAB_SIZE) this.write();
+  private wait(opcode: MessageOpcode, data: string | Uint8Array): void {
+    const message = keepMessage(opcode, data);
+    (this.#waiting ??= new Fifo()).push(message);
+    this.#waitingSize += message.size;
   }
 
   /**
-   * A frame that is too large to be copied into a slab. Unmasked bytes stay where they are: they
-   * are the caller's, who must not change them before they were sent.
+   * A fragmented message has ended: those that waited for it go now, in their order, up to the
+   * next one that is sent as fragments.
    */
-  private largeFrame(first: number, data: string | Uint8Array): void {
-    if (typeof data === 'string' || this.#encoder.masked) {
-      const frame = this.#encoder.encodeAlone(first, data);
-      this.sealRun();
-      this.addPart(frame, null);
-      this.#pendingSize += frame.length;
-      return;
-    }
-    const size = headerSize(data.length, false);
-    const slab = this.claim(size);
-    slab.end = writeHeader(slab.bytes, slab.end, first, data.length, false, 0);
-    this.#runEnd = slab.end;
-    this.sealRun();
-    this.addPart(data, null);
-    this.#pendingSize += size + data.length;
-    // At once, so that the caller may use the bytes again where the network takes them.
-    this.write();
-  }
-
-  /** A slab with room at its end, where a run of ours ends or begins. */
-  private claim(size: number): Slab {
-    const slab = slabWithRoom(size);
-    if (this.#slab === slab && this.#runEnd === slab.end) return slab;
-    this.sealRun();
-    slab.claim();
-    this.#slab = slab;
-    this.#runStart = slab.end;
-    this.#runEnd = slab.end;
-    return slab;
-  }
-
-  /** Ends the run: the next frame will not lie behind it. */
-  private sealRun(): void {
-    const slab = this.#slab;
-    if (slab === null) return;
-    this.#slab = null;
-    this.addPart(slab.bytes.subarray(this.#runStart, this.#runEnd), slab);
-  }
-
-  private addPart(bytes: Uint8Array, slab: Slab | null): void {
-    (this.#parts ??= []).push({ bytes, slab });
-  }
-
-  private write(): void {
-    // A transport that calls back inside `write` must not get frames between parts of another.
-    if (this.#writing) return;
-    this.#writing = true;
-    try {
-      while (this.#pendingSize > 0) this.writeOnce();
-    } finally {
-      this.#writing = false;
+  private releaseWaiting(): void {
+    // What is sent meanwhile is newer, and goes behind what waits.
+    while (this.#waiting !== null && !this.#inMessage) {
+      const next = this.#waiting.shift();
+      if (next === undefined) {
+        this.#waiting = null;
+      } else if (typeof next === 'function') {
+        next(true);
+      } else {
+        this.#waitingSize -= next.size;
+        this.#writer.frame(FIN | next.opcode, next.data);
+      }
     }
   }
 
-  private writeOnce(): void {
-    const transport = this.#transport;
-    // Where bytes wait already, these will have to wait too, and would keep a whole slab from being
-    // used again: a peer that reads nothing would cost many times the bytes that wait for it.
-    const copies = !this.#mayOverwrite || transport.writableLength > 0;
-    const slab = this.#slab;
-    let parts = this.#parts;
-    let accepted = true;
-
-    // The state is right before the transport is called.
-    this.#parts = null;
-    this.#slab = null;
-    this.#writtenSize += this.#pendingSize;
-    this.#pendingSize = 0;
-
-    if (parts === null && slab !== null) {
-      accepted = transport.write(this.runOf(slab, copies));
-      slab.settle(copies || transport.writableLength === 0);
-    } else {
-      if (slab !== null) (parts ??= []).push({ bytes: this.runOf(slab, false), slab });
-      accepted = this.writeParts(parts ?? [], copies);
-    }
-    if (!accepted && transport.writableLength > 0) this.#blocked = true;
+  /** Whether a message is under way, or others wait for their turn. */
+  get mustWait(): boolean {
+    return this.#inMessage || this.#waiting !== null;
   }
-
-  private runOf(slab: Slab, copies: boolean): Buffer {
-    const run = slab.bytes.subarray(this.#runStart, this.#runEnd);
-    return copies ? copyExactly(run) : run;
-  }
-
-  private writeParts(parts: readonly Part[], copies: boolean): boolean {
-    const transport = this.#transport;
-    let accepted = true;
-    transport.cork();
-    for (const { bytes, slab } of parts) {
-      accepted = transport.write(copies && slab !== null ? copyExactly(bytes) : bytes);
-    }
-    transport.uncork();
-    // Whether the network took them is known after uncork, which a transport may put off.
-    const taken = transport.writableLength === 0;
-    for (const { slab } of parts) slab?.settle(copies || taken);
-    return accepted;
-  }
-}
-
-/** A copy in memory of its own: one in a pool would keep that whole pool from being freed. */
-function copyExactly(bytes: Uint8Array): Buffer {
-  const copy = Buffer.allocUnsafeSlow(bytes.length);
-  copy.set(bytes);
-  return copy;
-}
-
-/** Room for the frame of a text: guessed for a short one, measured where a guess would be wide. */
-function textRoom(text: string): number {
-  if (text.length <= MEASURE_FROM) return maxTextFrameSize(text);
-  return MAX_HEADER_SIZE + Buffer.byteLength(text);
-}
-
-/** Whether a payload is not copied into a slab. Where its length decides, it is not measured. */
-function isLarge(data: string | Uint8Array): boolean {
-  if (data.length >= COPY_BELOW) return true;
-  if (typeof data !== 'string' || data.length * 3 < COPY_BELOW) return false;
-  return Buffer.byteLength(data) >= COPY_BELOW;
 }
 
 /** Keeps a message for later, with bytes that nobody else can change. */

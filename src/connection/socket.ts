@@ -1,277 +1,346 @@
 /**
- * One end of an open connection, as an application sees it: binds a `Connection` to a transport
- * of Node, to a clock and to timers. Events up, calls down.
+ * One end of an open connection, as an application sees it. The same on a server and from a
+ * client; what is behind it is endpoint.ts.
  *
  * @module
  */
 
 import { EventEmitter, captureRejectionSymbol } from 'node:events';
-import { type ProtocolError, asError } from '../errors.ts';
+import type { Duplex } from 'node:stream';
+import { warn } from '../errors.ts';
 import { encodeClosePayload } from '../frame/close-payload.ts';
 import { type MessageOpcode, OPCODE } from '../frame/opcode.ts';
-import { Connection, type ReadyState } from './connection.ts';
-import type { ConnectionHandler, ConnectionOptions, Role } from './handler.ts';
-import type { Transport } from './transport.ts';
+import type { Message } from './delivery.ts';
+import { type SocketDuplexOptions, createDuplex } from './duplex.ts';
+import { Endpoint, type EndpointOwner } from './endpoint.ts';
+import type { Role } from './handler.ts';
+import { type Bytes, isBlob, isBytes, toBytes, toTextBytes } from './payload.ts';
+import { type Pieces, piecesOf, refusePieces, sendPieces } from './pieces.ts';
+import { PreparedMessage } from './prepared.ts';
+import type { CloseResult, NodeTransport, SocketEvents, SocketHooks } from './socket-events.ts';
+import type { ResolvedSocketOptions } from './socket-options.ts';
+import type { ReadyState } from './state.ts';
 
-/** A transport of Node: a `net.Socket`, a `tls.TLSSocket`. */
-export interface NodeTransport extends Transport {
-  on(event: 'data', listener: (chunk: Buffer) => void): unknown;
-  on(event: 'end' | 'close' | 'drain', listener: () => void): unknown;
-  on(event: 'error', listener: (error: Error) => void): unknown;
+/** Where one waits: what ends the waiting. */
+export interface WaitOptions {
+  /** Rejects the promise with its reason. Default: none. */
+  readonly signal?: AbortSignal | undefined;
 }
 
-/** Listeners of a {@link Socket}, by event. */
-export interface SocketEvents {
-  /** A message: a string for a text, a Buffer of its own for a binary. */
-  message: [message: string | Buffer];
-  ping: [payload: Buffer];
-  pong: [payload: Buffer];
-  /** After `send` returned false: there is room again. */
-  drain: [];
-  /**
-   * A `ProtocolError`: the peer broke the protocol, and the connection was failed. Or what a
-   * listener of this socket threw: the connection is closed with 1011. Where nobody listens the
-   * process lives on all the same; the second becomes a warning of the process.
-   */
-  error: [error: Error];
-  /** The connection has ended. 1005: the Close had no code. 1006: there was no Close. */
-  close: [code: number, reason: string, wasClean: boolean];
+/** What makes a socket. */
+export interface SocketInit<Data> {
+  readonly role: Role;
+  readonly transport: NodeTransport;
+  readonly options: ResolvedSocketOptions;
+  readonly data: Data;
+  /** '' for none. */
+  readonly protocol: string;
+  readonly hooks?: SocketHooks<unknown> | undefined;
+  readonly owner?: EndpointOwner | undefined;
 }
 
 /**
- * A copy costs less than what a view would keep alive: a chunk of up to 64 KiB for a few bytes. So
- * only a binary that fills at least half of its buffer is given out as a view of it.
+ * The inside of a socket, for those who make one. Not a method, since it is not for applications.
  */
-function own(source: Buffer, start: number, end: number): Buffer {
-  return 2 * (end - start) >= source.length
-    ? source.subarray(start, end)
-    : copy(source, start, end);
-}
+export let endpointOf: (socket: Socket) => Endpoint;
 
-function copy(source: Buffer, start: number, end: number): Buffer {
-  const bytes = Buffer.allocUnsafe(end - start);
-  source.copy(bytes, 0, start, end);
-  return bytes;
-}
+/** Every way in which an emitter gains or loses a listener; `once` and its kin go through these. */
+const LISTENER_METHODS = [
+  'on',
+  'addListener',
+  'prependListener',
+  'off',
+  'removeListener',
+  'removeAllListeners',
+] as const;
 
-export class Socket extends EventEmitter<SocketEvents> {
-  readonly #connection: Connection;
-  /** What came behind the handshake, until it was read. */
-  #head: Buffer | null = null;
-  #timer: NodeJS.Timeout | null = null;
-  /** When the timer fires; it is left alone as long as that is early enough. */
-  #timerAt = Number.POSITIVE_INFINITY;
+/**
+ * One end of an open connection.
+ *
+ * `send`, `close` and their kin never throw because of the state of the connection: nobody can win
+ * that race. Promises reject with a `ConnectionClosedError` where what they wait for cannot come
+ * any more; who does not look at them need not catch.
+ */
+export class Socket<Data = unknown>
+  extends EventEmitter<SocketEvents>
+  implements AsyncIterable<Message, undefined>
+{
+  readonly #endpoint: Endpoint;
+  readonly #protocol: string;
+  /** Bytes of Blobs that were given to `send` and did not become frames yet. */
+  #promisedSize = 0;
 
-  /**
-   * @param head - bytes of the transport that came behind the handshake: the first frames
-   * @param onEnd - called when the transport is gone, before any listener for `close`
-   */
-  constructor(
-    role: Role,
-    transport: NodeTransport,
-    options: ConnectionOptions,
-    head: Buffer,
-    onEnd: () => void = () => {},
-  ) {
+  /** Yours: what `upgrade` returned on a server, the option `data` of `connect` on a client. */
+  data: Data;
+
+  /** Sockets come from a server or from `connect`. */
+  constructor(init: SocketInit<Data>) {
     super({ captureRejections: true });
-    this.#connection = new Connection(role, transport, this.handler(), performance, options);
-    if (head.length > 0) {
-      this.#head = Buffer.from(head);
-      // Whoever made us adds listeners first.
-      process.nextTick(() => this.receiveHead());
-    }
-    transport.on('data', (chunk) => {
-      this.receiveHead();
-      this.run(() => this.#connection.receive(chunk));
-    });
-    transport.on('end', () => {
-      this.receiveHead();
-      this.run(() => this.#connection.receiveEnd());
-    });
-    transport.on('drain', () => this.run(() => this.#connection.receiveDrain()));
-    transport.on('close', () => {
-      onEnd();
-      this.run(() => this.#connection.receiveTransportClose());
-    });
-    // A reset: 'close' follows, and tells all that there is to tell (1006).
-    transport.on('error', () => this.#connection.terminate());
-    this.schedule();
+    this.data = init.data;
+    this.#protocol = init.protocol;
+    const { role, transport, options, hooks, owner } = init;
+    this.#endpoint = new Endpoint(role, this, transport, options, hooks, owner);
   }
 
-  // (A static block, since a declaration file cannot name a method by an imported symbol.)
+  // (A declaration file cannot name a method by an imported symbol.)
   static {
+    endpointOf = (socket) => socket.#endpoint;
     // A listener that is async and rejects: the same as one that throws.
     Socket.prototype[captureRejectionSymbol] = function failSocket(error, event, ..._rest) {
       // To tell a listener for errors of its own error would never end.
       if (event === 'error') warn(error);
-      else this.failInternally(error);
+      else this.#endpoint.onThrown(error);
     };
+    // The endpoint keeps the listeners for messages at hand; so it is told when they change. (Here,
+    // since the types of the inherited methods stay as they are.)
+    for (const name of LISTENER_METHODS) {
+      const inherited: AnyMethod = EventEmitter.prototype[name];
+      const method = function changeListeners(this: Socket, ...values: unknown[]): unknown {
+        const result = Reflect.apply(inherited, this, values);
+        this.#endpoint.onListeners(values[0]);
+        return result;
+      };
+      Object.defineProperty(Socket.prototype, name, {
+        value: method,
+        writable: true,
+        configurable: true,
+      });
+    }
   }
 
   /** 1 open, 2 closing, 3 closed. */
   get readyState(): ReadyState {
-    return this.#connection.readyState;
+    return this.#endpoint.readyState;
+  }
+
+  /** The subprotocol that both ends agreed on; '' for none. */
+  get protocol(): string {
+    return this.#protocol;
   }
 
   /** Bytes that wait to be sent. */
   get bufferedAmount(): number {
-    return this.#connection.bufferedAmount;
+    return this.#endpoint.connection.bufferedAmount + this.#promisedSize;
   }
 
   /** Messages that were dropped by `backpressurePolicy`, or because the socket closed. */
   get dropped(): number {
-    return this.#connection.dropped;
+    return this.#endpoint.connection.dropped;
   }
 
-  /** Milliseconds of the last round trip of a Ping and its Pong; NaN before there was one. */
+  /** Milliseconds from the last Ping of the keepalive to its Pong; NaN before there was one. */
   get latency(): number {
-    return this.#connection.latency;
+    return this.#endpoint.connection.latency;
   }
 
+  get isPaused(): boolean {
+    return this.#endpoint.consumers.isPaused;
+  }
+
+  /** Resolves when the connection has ended, and never rejects. */
+  get closed(): Promise<CloseResult> {
+    return this.#endpoint.promises.closed();
+  }
+
+  // ── Sending ───────────────────────────────────────────────────────────────────────────────
+
   /**
-   * Sends a text (a string) or a binary (bytes). Never throws because of the connection's state.
-   * Bytes of 16 KiB and more are not copied on a server: while `bufferedAmount` is not 0 they must
-   * not change.
+   * Sends a message: a string as a text, bytes as a binary. What is sent in one turn leaves in one
+   * write. Bytes of 16 KiB and more are not copied on a server: they must not change while
+   * `bufferedAmount` is not 0.
    *
-   * @returns false when the socket cannot take it (closed, or full) or is past its high-water
-   *   mark: wait for `drain`
+   * @param data - a view sends exactly the bytes that it shows. An unpaired surrogate in a string
+   *   becomes U+FFFD.
+   * @returns false when the socket did not take it (closed, or dropped by `backpressurePolicy`), or
+   *   when more waits now than `highWaterMark`: then wait for `drain`
+   * @throws {TypeError} for anything else
    */
-  send(data: string | Uint8Array): boolean {
-    const opcode = typeof data === 'string' ? OPCODE.TEXT : OPCODE.BINARY;
-    const hasRoom = this.#connection.send(opcode, data);
-    // It may have failed the connection, which must end some time then.
-    if (!hasRoom) this.schedule();
-    return hasRoom;
-  }
-
-  /** Sends a Ping, with at most 125 bytes. Answers as `send`. */
-  ping(payload?: Uint8Array): boolean {
-    return this.#connection.ping(payload);
-  }
-
-  /** Sends a Pong: unasked, or because `autoPong` is off. As `ping`. */
-  pong(payload?: Uint8Array): boolean {
-    return this.#connection.pong(payload);
+  send(data: string | Bytes | PreparedMessage): boolean;
+  /**
+   * Sends a Blob as a binary, or an iterable as one message of fragments, each of which leaves as
+   * soon as it is there. Messages that are sent meanwhile wait for its end. Where the first piece
+   * is a string it is a text; an iterable without pieces is an empty binary.
+   *
+   * @returns whether all of it was sent. Where an iterable throws, the socket closes with 1011: a
+   *   message cannot be left unfinished.
+   */
+  send(data: Blob | Pieces): Promise<boolean>;
+  /** For what may be either. */
+  send(data: string | Bytes | PreparedMessage | Blob | Pieces): boolean | Promise<boolean>;
+  send(data: string | Bytes | PreparedMessage | Blob | Pieces): boolean | Promise<boolean> {
+    if (typeof data === 'string') return this.#endpoint.send(OPCODE.TEXT, data);
+    if (isBytes(data)) return this.#endpoint.send(OPCODE.BINARY, toBytes(data));
+    if (data instanceof PreparedMessage) return this.#endpoint.sendPrepared(data);
+    return this.sendParts(null, data);
   }
 
   /**
-   * Starts the closing handshake (RFC 6455, section 7.1.2).
+   * Sends a text, given as a string, as UTF-8, or as an iterable of both. Otherwise as {@link send}.
+   *
+   * @throws {TypeError} for bytes that are not valid UTF-8
+   */
+  sendText(data: string | Bytes): boolean;
+  sendText(data: Blob | Pieces): Promise<boolean>;
+  sendText(data: string | Bytes | Blob | Pieces): boolean | Promise<boolean>;
+  sendText(data: string | Bytes | Blob | Pieces): boolean | Promise<boolean> {
+    if (typeof data !== 'string' && !isBytes(data)) return this.sendParts(OPCODE.TEXT, data);
+    const text = typeof data === 'string' ? data : toTextBytes(data);
+    return this.#endpoint.send(OPCODE.TEXT, text);
+  }
+
+  /** Sends a binary; of a string, its UTF-8. Otherwise as {@link send}. */
+  sendBinary(data: string | Bytes): boolean;
+  sendBinary(data: Blob | Pieces): Promise<boolean>;
+  sendBinary(data: string | Bytes | Blob | Pieces): boolean | Promise<boolean>;
+  sendBinary(data: string | Bytes | Blob | Pieces): boolean | Promise<boolean> {
+    if (typeof data !== 'string' && !isBytes(data)) return this.sendParts(OPCODE.BINARY, data);
+    const bytes = typeof data === 'string' ? data : toBytes(data);
+    return this.#endpoint.send(OPCODE.BINARY, bytes);
+  }
+
+  /** Resolves when less waits than `highWaterMark`: at once, where that is so. */
+  drained({ signal }: WaitOptions = {}): Promise<void> {
+    return this.#endpoint.promises.drained(signal);
+  }
+
+  /**
+   * Resolves when all that was sent so far went to the kernel. (Not what the policy `'latest'`
+   * keeps: something newer may take its place.)
+   */
+  flushed({ signal }: WaitOptions = {}): Promise<void> {
+    return this.#endpoint.promises.flushed(signal);
+  }
+
+  /**
+   * Sends a Ping. Resolves with the milliseconds until its Pong. Where there is no keepalive, only
+   * `signal` ends the wait for a peer that is silent.
+   *
+   * @param payload - at most 125 bytes. Default: a number of ours
+   * @throws {TypeError | RangeError} for a payload that fits no Ping (RFC 6455, section 5.5)
+   */
+  ping(payload?: string | Bytes, { signal }: WaitOptions = {}): Promise<number> {
+    const bytes = payload === undefined ? undefined : controlBytes(payload);
+    return this.#endpoint.promises.ping(bytes, signal);
+  }
+
+  /**
+   * Sends a Pong: unasked, or because `autoPong` is off. Answers as {@link send}.
+   *
+   * @throws {TypeError | RangeError} as {@link ping}
+   */
+  pong(payload: string | Bytes = ''): boolean {
+    return this.#endpoint.afterSend(this.#endpoint.connection.pong(controlBytes(payload)));
+  }
+
+  // ── Closing ───────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Starts the closing handshake (RFC 6455, section 7.1.2). No message is given out after it, and
+   * none is sent that was not given to `send` before. Blobs are sent to their end; an iterable, which
+   * may have none, is left where it is, with what waits behind it.
    *
    * @param code - 1000 to 1003, 1007 to 1014 or 3000 to 4999. Default: none, reported as 1005
    * @param reason - at most 123 bytes of UTF-8
+   * @returns how the connection ended, when it has
    * @throws {TypeError | RangeError} for a code or a reason that must not be sent
    */
-  close(code?: number, reason?: string): void {
-    // What is wrong with the arguments is the caller's to know, and what a listener throws is not.
-    encodeClosePayload(code, reason);
-    this.run(() => this.#connection.close(code, reason));
+  close(code?: number, reason?: string | Bytes): Promise<CloseResult> {
+    const text = isBytes(reason) ? Buffer.from(toTextBytes(reason)).toString() : reason;
+    // What is wrong with the arguments is said, whatever state the connection is in.
+    encodeClosePayload(code, text);
+    return this.#endpoint.close(code, text);
   }
 
-  /** Ends the connection at once, without a Close. */
+  /** Ends the connection at once, without a Close: both ends see 1006. */
   terminate(): void {
-    this.#connection.terminate();
+    this.#endpoint.terminate();
   }
 
-  /** No `message` until `resume`; the peer is held back once buffers are full. */
+  /** Closes with 1000, and waits for the end: `await using socket = await connect(url)`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close(1000);
+  }
+
+  // ── Receiving ─────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * No message is given out until `resume`. Pings are answered, and a Close is seen; only when
+   * `maxQueue` messages wait nothing is read any more, and the peer is held back.
+   */
   pause(): void {
-    this.#connection.pause();
+    this.#endpoint.consumers.pause();
   }
 
   resume(): void {
-    this.run(() => this.#connection.resume());
-  }
-
-  private handler(): ConnectionHandler {
-    return {
-      onMessage: (opcode, source, start, end, ascii) => {
-        this.emit('message', readMessage(opcode, source, start, end, ascii));
-      },
-      onPing: (source, start, end) => {
-        if (this.listenerCount('ping') > 0) this.emit('ping', copy(source, start, end));
-      },
-      onPong: (source, start, end) => {
-        if (this.listenerCount('pong') > 0) this.emit('pong', copy(source, start, end));
-      },
-      onDrain: () => void this.emit('drain'),
-      onPending: () => process.nextTick(() => this.run(() => this.#connection.flush())),
-      onError: (error: ProtocolError) => this.tellError(error),
-      onClose: (code, reason, wasClean) => void this.emit('close', code, reason, wasClean),
-    };
+    this.#endpoint.resume();
   }
 
   /**
-   * Ends this socket with 1011, for whoever catches what the application threw.
-   *
-   * @param thrown - told to `error`, or a warning of the process where nobody listens
+   * The messages, from the first that nobody was given. The loop ends with the connection, however
+   * that ended: {@link closed} tells. To leave the loop leaves the socket open, and a new loop goes
+   * on. While the body of a loop runs, listeners wait for it as it waits for them.
    */
-  failInternally(thrown: unknown): void {
-    this.#connection.failInternally();
-    if (this.listenerCount('error') === 0) warn(thrown);
-    else this.tellError(asError(thrown));
-    this.schedule();
+  [Symbol.asyncIterator](): AsyncIterableIterator<Message, undefined> {
+    return this.#endpoint.consumers.iterate();
   }
 
-  private receiveHead(): void {
-    const head = this.#head;
-    if (head === null) return;
-    this.#head = null;
-    this.run(() => this.#connection.receive(head));
+  /**
+   * A stream of Node over this socket: a chunk is a message. To end it closes with 1000, and what
+   * the peer sends before it closes too is read; to destroy it terminates.
+   */
+  duplex(options?: SocketDuplexOptions): Duplex {
+    return createDuplex(this, () => this.#endpoint.endSending(), options);
   }
 
-  /** Runs one step of the connection. What a listener throws in it ends this socket, and no more. */
-  private run(step: () => void): void {
-    try {
-      step();
-    } catch (error) {
-      this.failInternally(error);
+  private sendParts(
+    opcode: MessageOpcode | null,
+    data: Blob | Pieces | null | undefined,
+  ): Promise<boolean> {
+    if (isBlob(data)) return this.sendBlob(opcode ?? OPCODE.BINARY, data);
+    if (!isPieces(data)) {
+      throw new TypeError(
+        'data must be a string, an ArrayBuffer, a view of one, a Blob or an iterable of such pieces',
+      );
     }
-    this.schedule();
+    return this.#endpoint.isLeaving ? refusePieces(data) : this.sendIterable(opcode, data);
   }
 
-  /** An 'error' that nobody listens to would end the process, and so would a listener that throws. */
-  private tellError(error: Error): void {
-    if (this.listenerCount('error') === 0) return;
+  private async sendIterable(opcode: MessageOpcode | null, pieces: Pieces): Promise<boolean> {
+    this.#endpoint.openMessages++;
     try {
-      this.emit('error', error);
-    } catch (thrown) {
-      warn(thrown);
+      return await sendPieces(this.#endpoint, opcode, pieces);
+    } finally {
+      this.#endpoint.openMessages--;
     }
   }
 
-  /** Makes sure that a timer fires when the connection wants to look at the clock. */
-  private schedule(): void {
-    const { deadline } = this.#connection;
-    if (deadline >= this.#timerAt && deadline !== Number.POSITIVE_INFINITY) return;
-    if (deadline === this.#timerAt) return;
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = null;
-    this.#timerAt = deadline;
-    if (deadline === Number.POSITIVE_INFINITY) return;
-    this.#timer = setTimeout(
-      () => {
-        this.#timer = null;
-        this.#timerAt = Number.POSITIVE_INFINITY;
-        this.run(() => this.#connection.tick());
-      },
-      Math.max(0, deadline - performance.now()),
-    );
-    // The open transport keeps the process alive, and not the wait for its next Ping.
-    this.#timer.unref();
+  private async sendBlob(opcode: MessageOpcode, blob: Blob): Promise<boolean> {
+    if (this.#endpoint.isLeaving) return false;
+    let rest = blob.size;
+    const take = (size: number): void => {
+      rest -= size;
+      this.#promisedSize -= size;
+    };
+    this.#promisedSize += rest;
+    try {
+      return await sendPieces(this.#endpoint, opcode, piecesOf(blob, take));
+    } finally {
+      take(rest);
+    }
   }
 }
 
-function readMessage(
-  opcode: MessageOpcode,
-  source: Buffer,
-  start: number,
-  end: number,
-  ascii: boolean,
-): string | Buffer {
-  if (opcode === OPCODE.BINARY) return own(source, start, end);
-  return source.toString(ascii ? 'latin1' : 'utf8', start, end);
+type AnyMethod = (...values: never[]) => unknown;
+
+function isPieces(data: unknown): data is Pieces {
+  return (
+    typeof data === 'object' &&
+    data !== null &&
+    (Symbol.asyncIterator in data || Symbol.iterator in data)
+  );
 }
 
-/** A mistake of the application that nobody listens to: not lost, and not the end of the process. */
-function warn(thrown: unknown): void {
-  process.emitWarning(asError(thrown));
+/** The payload of a control frame: a string as UTF-8. */
+function controlBytes(payload: string | Bytes): Uint8Array {
+  return typeof payload === 'string' ? Buffer.from(payload) : toBytes(payload);
 }

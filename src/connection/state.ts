@@ -27,6 +27,10 @@ export const STATE = {
 
 export type State = (typeof STATE)[keyof typeof STATE];
 
+/** `readyState` as the WHATWG standard counts it; 0, CONNECTING, is over by now. */
+export const READY_STATE = { OPEN: 1, CLOSING: 2, CLOSED: 3 } as const;
+export type ReadyState = (typeof READY_STATE)[keyof typeof READY_STATE];
+
 export type Transition = 'SEND_CLOSE' | 'RECEIVE_CLOSE' | 'FAIL' | 'TRANSPORT_CLOSED';
 
 const { OPEN, CLOSE_SENT, CLOSE_RECEIVED, CLOSED_CLEANLY, FAILED, CLOSED } = STATE;
@@ -54,6 +58,7 @@ const TRANSITIONS: readonly { readonly [transition in Transition]?: State }[] = 
 
 export class StateMachine {
   #current: State = OPEN;
+  #keepsReceiving = false;
 
   get current(): State {
     return this.#current;
@@ -62,6 +67,16 @@ export class StateMachine {
   /** Whether data may be sent, and messages are delivered. */
   get isOpen(): boolean {
     return this.#current === OPEN;
+  }
+
+  /** Whether messages are still given out: also behind our Close, where that was asked for. */
+  get isReceiving(): boolean {
+    return this.isOpen || (this.#keepsReceiving && this.#current === CLOSE_SENT);
+  }
+
+  /** Whether our Close is no reason to drop what the peer still sends. */
+  keepReceiving(keeps: boolean = true): void {
+    this.#keepsReceiving = keeps;
   }
 
   /** Whether a Close of the peer would still mean something: nothing ended the connection yet. */

@@ -1,299 +1,431 @@
 /**
- * A WebSocket server on raw sockets: reads the head of a request by our own parser, decides, and
- * hands out a {@link Socket}. It also takes requests that an `http.Server` has read.
- *
- * Thin on purpose, for now: routes, hooks, attaching and graceful shutdown build on it.
+ * A WebSocket server: on raw sockets of its own, behind an http or https server, or by hand.
  *
  * @module
  */
 
 import { EventEmitter, captureRejectionSymbol } from 'node:events';
-import type { IncomingMessage } from 'node:http';
-import { type AddressInfo, type Server, Socket as NetSocket, createServer } from 'node:net';
+import type { IncomingMessage, Server as HttpServer } from 'node:http';
+import { type AddressInfo, Socket as NetSocket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { ConnectionOptions } from '../connection/handler.ts';
-import { type ConnectionLimits, checkLimit, resolveLimits } from '../connection/limits.ts';
-import { Socket } from '../connection/socket.ts';
-import { HandshakeError, asError } from '../errors.ts';
-import { CLOSE_CODE } from '../frame/close-code.ts';
+import type { EndpointOwner } from '../connection/endpoint.ts';
+import type { Bytes } from '../connection/payload.ts';
+import { PreparedMessage } from '../connection/prepared.ts';
+import { endpointOf } from '../connection/socket.ts';
+import { READY_STATE } from '../connection/state.ts';
+import { asError, warn } from '../errors.ts';
+import { type Subscriber, type TopicHandler, Topics } from '../hub/topics.ts';
+import { Gate, type GateOwner } from './gate.ts';
+import { type ListenOptions, Listener, readListenOptions } from './listener.ts';
 import {
-  type HandshakeRequest,
-  acceptResponse,
-  errorResponse,
-  readRequest,
-} from '../handshake/accept.ts';
-import { HeaderFields } from '../handshake/fields.ts';
+  type ResolvedServerOptions,
+  type WebSocketServerOptions,
+  resolveServerOptions,
+} from './options.ts';
+import type { ParamsOf } from './pattern.ts';
+import { Registry } from './registry.ts';
+import { type UpgradeRequest, settleRequest } from './request.ts';
+import { type AnyHooks, Route, type RouteHooks, type UpgradeHook } from './route.ts';
+import { type AnyServerSocket, ServerSocket, type ServerTopics, routeOf } from './server-socket.ts';
 import {
-  DEFAULT_HEAD_LIMITS,
-  type HeadLimits,
-  type RequestHead,
-  RequestHeadParser,
-} from '../handshake/http1.ts';
-import {
-  type HostCheck,
-  type OriginCheck,
-  type OriginPolicy,
-  createHostCheck,
-  createOriginCheck,
-} from '../handshake/origin.ts';
-import { refusal } from '../handshake/refusal.ts';
-import { areSubprotocols, chooseSubprotocol } from '../handshake/subprotocol.ts';
-import { refuse } from './refuse.ts';
+  type ShutdownOptions,
+  type ShutdownResult,
+  closeAll,
+  resolveShutdown,
+} from './shutdown.ts';
+import type { Decision } from './upgrade.ts';
 
-export interface WebSocketServerOptions extends Partial<ConnectionLimits>, Partial<HeadLimits> {
-  /** Whether a Ping is answered by itself. Default: true. */
-  readonly autoPong?: boolean | undefined;
-  /** Which origins may connect; others get 403. Default: `'same-origin'`. */
-  readonly origins?: OriginPolicy;
-  /** Which hosts are served; others get 421. Default: all. */
-  readonly hosts?: readonly string[];
-  /** The only path that is served; others get 404. Default: every path. */
-  readonly path?: string;
-  /** The subprotocols that the server speaks. The client's first choice among them wins. */
-  readonly subprotocols?: readonly string[];
-  /** Milliseconds from the connection to the end of its request; then 408. Default: 10,000. */
-  readonly handshakeTimeout?: number;
-}
-
+/** Listeners of a {@link WebSocketServer}, by event. */
 export interface WebSocketServerEvents {
-  /** A connection is open. Its listeners are added now: the first message comes after this. */
-  connection: [socket: Socket, request: HandshakeRequest];
+  /** Connections can come: of our own listener, or of the http server that we are attached to. */
+  listening: [];
+  /** A connection is open. Its messages wait for a listener. */
+  connection: [socket: ServerSocket, request: UpgradeRequest];
+  /** The answer is about to be sent with these fields, which may be changed. */
+  headers: [headers: [name: string, value: string][], request: UpgradeRequest];
+  /**
+   * The listener failed, or something of the application threw where its socket has neither a hook
+   * nor a listener for errors. Where nobody listens, it becomes a warning of the process.
+   */
+  error: [error: Error, socket?: AnyServerSocket];
+  /** After `close()` or `shutdown()`: nothing is open any more. */
+  close: [];
 }
 
-const DEFAULT_HANDSHAKE_TIMEOUT = 10_000;
+/** Who is not to be sent a message. */
+export interface PublishOptions {
+  readonly except?: AnyServerSocket | undefined;
+}
+
+export interface BroadcastOptions extends PublishOptions {
+  /** Whether a socket is sent it. Default: all are. */
+  readonly filter?: ((socket: AnyServerSocket) => boolean) | undefined;
+}
+
+const NO_HOOKS: AnyHooks = {};
 
 export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
-  readonly #connection: ConnectionOptions;
-  readonly #onNetSocket: ConnectionOptions;
-  readonly #headLimits: HeadLimits;
-  readonly #handshakeTimeout: number;
-  readonly #path: string | undefined;
-  readonly #subprotocols: readonly string[];
-  readonly #isOriginAllowed: OriginCheck;
-  readonly #isHostAllowed: HostCheck;
+  readonly #options: ResolvedServerOptions;
+  readonly #gate: Gate;
+  readonly #sockets = new Set<AnyServerSocket>();
+  readonly #topics = new Topics<Subscriber>();
 
-  readonly #sockets = new Set<Socket>();
-  /** Transports that are in their handshake, or hear that it was refused. */
-  readonly #pending = new Set<Duplex>();
-  #listener: Server | null = null;
-  /** Settles when the listener has begun, or could not. */
-  #starting: Promise<void> = Promise.resolve();
-  #closing = false;
+  #listener: Listener | null = null;
+  /** Settles when the listener has begun, or could not; null where there is none. */
+  #starting: Promise<Listener> | null = null;
+  /** The http servers that we are attached to. */
+  readonly #attached = new Set<HttpServer>();
+  /** Whose hook `shutdown` was called, and when that is done: once, however often it is asked for. */
+  readonly #told = new WeakMap<AnyServerSocket, Promise<void>>();
+  /** The end that is under way. */
+  #closing: Promise<void> | null = null;
   /** Who waits for the last socket to end. */
-  readonly #onEmpty: (() => void)[] = [];
+  #onEmpty: (() => void)[] = [];
+
+  // What the parts of a server tell it. Objects of our own, since an application is told otherwise.
+  readonly #endpointOwner: EndpointOwner = {
+    onReleased: (socket) => this.release(socket),
+    onUnheard: (error, socket) => this.tellError(error, socket),
+  };
+  readonly #gateOwner: GateOwner = {
+    onHeaders: (headers, request) => void this.emit('headers', headers, request),
+    onOpen: (decision, transport, protocol, rest) => this.open(decision, transport, protocol, rest),
+    onError: (error) => this.tellError(error),
+    onListening: () => void this.emit('listening'),
+  };
+  readonly #hub: ServerTopics = {
+    topics: this.#topics,
+    onTopicError: (error) => this.tellError(asError(error)),
+  };
 
   /**
+   * Listens at once where `port` is given, and is attached where `server` is.
+   *
    * @throws {TypeError | RangeError} for an option that cannot be
    */
   constructor(options: WebSocketServerOptions = {}) {
     super({ captureRejections: true });
-    this.#connection = { ...resolveLimits(options), autoPong: options.autoPong };
-    this.#onNetSocket = { ...this.#connection, mayOverwrite: true };
-    this.#headLimits = {
-      maxHeadSize: options.maxHeadSize ?? DEFAULT_HEAD_LIMITS.maxHeadSize,
-      maxHeaderFields: options.maxHeaderFields ?? DEFAULT_HEAD_LIMITS.maxHeaderFields,
-      maxTargetSize: options.maxTargetSize ?? DEFAULT_HEAD_LIMITS.maxTargetSize,
-    };
-    for (const [name, value] of Object.entries(this.#headLimits)) checkLimit(name, value);
-    this.#handshakeTimeout = options.handshakeTimeout ?? DEFAULT_HANDSHAKE_TIMEOUT;
-    checkLimit('handshakeTimeout', this.#handshakeTimeout);
-    this.#path = options.path;
-    if (this.#path !== undefined && !/^\/[^?#]*$/.test(this.#path)) {
-      throw new TypeError('path begins with a slash, and has no query');
+    this.#options = resolveServerOptions(options);
+    this.#gate = new Gate(this.#gateOwner, this.#options, this.createRoute(null, NO_HOOKS));
+    if (options.path !== undefined) this.addRoute(options.path, NO_HOOKS);
+    if (options.server !== undefined) this.attach(options.server);
+    if (options.port !== undefined) {
+      const { port, host, tls } = options;
+      this.listen({ port, host, tls }).catch((error: unknown) => {
+        // Whoever does not listen for it is told as by every emitter: nothing will come.
+        process.nextTick(() => this.emit('error', asError(error)));
+      });
     }
-    this.#subprotocols = options.subprotocols ?? [];
-    if (!areSubprotocols(this.#subprotocols)) {
-      throw new TypeError('subprotocols are unique tokens (RFC 6455, section 4.1)');
-    }
-    this.#isOriginAllowed = createOriginCheck(options.origins ?? 'same-origin');
-    this.#isHostAllowed = createHostCheck(options.hosts);
   }
 
   static {
     // A listener for `connection` that is async and rejects: the same as one that throws.
-    WebSocketServer.prototype[captureRejectionSymbol] = function failOne(error, _event, ...args) {
+    WebSocketServer.prototype[captureRejectionSymbol] = function failOne(error, event, ...args) {
       const [socket]: unknown[] = args;
-      if (socket instanceof Socket) socket.failInternally(error);
-      else process.emitWarning(asError(error));
+      if (socket instanceof ServerSocket) endpointOf(socket).onThrown(error);
+      else if (event === 'error') warn(error);
+      else this.tellError(asError(error));
     };
   }
 
+  // ── What is open ──────────────────────────────────────────────────────────────────────────
+
   /** The connections that are open or closing. */
-  get sockets(): ReadonlySet<Socket> {
+  get sockets(): ReadonlySet<AnyServerSocket> {
     return this.#sockets;
   }
 
+  /** Where the server listens, or the http server that it is attached to; null where it does not. */
+  address(): AddressInfo | string | null {
+    if (this.#listener !== null) return this.#listener.address();
+    const [attached] = this.#attached;
+    return attached?.address() ?? null;
+  }
+
+  // ── Where connections come from ───────────────────────────────────────────────────────────
+
   /**
-   * Listens on a TCP port. Resolves when connections can come.
+   * Takes the connections of a path. Routes are asked in the order in which they were added; the
+   * first whose pattern fits and whose `upgrade` does not say `next()` has it.
    *
-   * @param port - 0 for any that is free: {@link address} tells
-   * @param host - Default: all addresses
-   * @throws {Error} where the port cannot be had, or the server listens already
+   * @param pattern - `/chat/:room`, `/files/*`, or `*`
+   * @param upgrade - the hook of that name may stand before the others: then the type of
+   *   `socket.data` is inferred from it, whatever the order of the others
+   * @throws {TypeError | RangeError} for a pattern, a hook or an option that cannot be
    */
-  async listen(port: number, host?: string): Promise<void> {
-    if (this.#listener !== null) throw new Error('the server listens already');
-    // The closing handshake needs half-open connections: the peer may end before we do.
-    const listener = createServer({ allowHalfOpen: true, noDelay: true });
-    listener.on('connection', (transport) => this.readHead(transport));
-    this.#listener = listener;
-    this.#closing = false;
-    this.#starting = new Promise((resolve, reject) => {
-      listener.once('error', reject);
-      listener.listen(port, host, () => {
-        listener.off('error', reject);
-        // A connection that could not be accepted, for want of descriptors: others may be.
-        listener.on('error', (error) => process.emitWarning(error));
-        resolve();
-      });
-    });
+  route<Data = undefined, const Pattern extends string = string>(
+    pattern: Pattern,
+    hooks: RouteHooks<Data, ParamsOf<Pattern>>,
+  ): this;
+  route<Data = undefined, const Pattern extends string = string>(
+    pattern: Pattern,
+    upgrade: UpgradeHook<Data, ParamsOf<Pattern>>,
+    hooks: Omit<RouteHooks<Data, ParamsOf<Pattern>>, 'upgrade'>,
+  ): this;
+  route(pattern: string, first: unknown, hooks?: object): this {
+    // A socket goes to the hooks of the route that took it, with the data of its own `upgrade`.
+    const isUpgrade = typeof first === 'function';
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+    const all = (isUpgrade ? (hooks ?? {}) : first) as AnyHooks;
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+    this.addRoute(pattern, all, isUpgrade ? (first as AnyHooks['upgrade']) : undefined);
+    return this;
+  }
+
+  private addRoute(pattern: string, hooks: AnyHooks, upgrade?: AnyHooks['upgrade']): void {
+    this.#gate.routes.push(this.createRoute(pattern, hooks, upgrade));
+  }
+
+  private createRoute(
+    pattern: string | null,
+    hooks: AnyHooks,
+    upgrade?: AnyHooks['upgrade'],
+  ): Route {
+    const { socket, subprotocols } = this.#options;
+    return new Route(pattern, hooks, upgrade, socket, subprotocols);
+  }
+
+  /**
+   * Listens on sockets of our own. Resolves when connections can come.
+   *
+   * @param where - a port, or more than that
+   * @param host - the address. Default: all addresses
+   * @throws {TypeError} for what is neither
+   * @throws {Error} where the address cannot be had, or the server listens already or is closing
+   */
+  async listen(where: number | string | ListenOptions, host?: string): Promise<void> {
+    if (this.#starting !== null) throw new Error('the server listens already');
+    if (this.#closing !== null) throw new Error('the server is closing');
+    const options = readListenOptions(where, host);
+    this.#gate.isClosing = false;
+    this.#starting = Listener.open(this.#gate, options, this.#options.handshakeTimeout);
     try {
-      await this.#starting;
+      this.#listener = await this.#starting;
     } catch (error) {
-      this.#listener = null;
+      this.#starting = null;
       throw error;
     }
-  }
-
-  /** Where the server listens; null where it does not. */
-  address(): AddressInfo | null {
-    const address = this.#listener?.address() ?? null;
-    return typeof address === 'string' ? null : address;
+    this.emit('listening');
   }
 
   /**
-   * Takes a request that an `http.Server` has read: call it from its `upgrade` event. Requests
-   * that do not fit are answered and closed.
+   * Takes the upgrades of an http or https server, as far as routes fit them. Others may be attached
+   * to it as well, and may listen for its `upgrade`: what fits nobody gets 404, where nobody else
+   * listens; otherwise it is theirs.
+   *
+   * @throws {Error} while the server is closing
    */
-  handleUpgrade(request: IncomingMessage, transport: Duplex, head: Buffer): void {
-    // From here on nobody else listens: a reset must not end the process.
-    transport.on('error', destroyOnError);
-    if (transport instanceof NetSocket) transport.setTimeout(0).setNoDelay();
-    this.decide(
-      {
-        method: request.method ?? '',
-        target: request.url ?? '',
-        minorVersion: request.httpVersionMinor,
-        fields: HeaderFields.fromRaw(request.rawHeaders),
-      },
+  attach(server: HttpServer): this {
+    if (this.#closing !== null) throw new Error('the server is closing');
+    if (this.#attached.has(server)) return this;
+    this.#gate.isClosing = false;
+    Registry.attach(server, this.#gate);
+    this.#attached.add(server);
+    return this;
+  }
+
+  /**
+   * Takes a request that an http server has read: call it from its `upgrade` event. What does not
+   * fit is answered and closed.
+   *
+   * @param head - what came behind the request
+   * @returns the socket, after the hook `open` and the event `connection`. Rejects with a
+   *   `HandshakeError` where there will be none; who does not look at it need not catch.
+   */
+  handleUpgrade(request: IncomingMessage, transport: Duplex, head: Buffer): Promise<ServerSocket> {
+    return this.#gate.handle(request, transport, head);
+  }
+
+  private open(
+    { route, request, acceptance }: Decision,
+    transport: Duplex,
+    protocol: string,
+    rest: Buffer,
+  ): ServerSocket {
+    const socket = new ServerSocket({
+      role: 'server',
       transport,
-      head,
-    );
-  }
-
-  /**
-   * Stops listening, closes all connections with 1001, and resolves when the last one has ended.
-   * Upgrades that come meanwhile are refused with 503.
-   */
-  async close(): Promise<void> {
-    this.#closing = true;
-    // A listener that has not begun yet cannot end: `listen` tells how that went.
-    await Promise.allSettled([this.#starting]);
-    const listener = this.#listener;
-    this.#listener = null;
-    for (const transport of this.#pending) transport.destroy();
-    for (const socket of this.#sockets) socket.close(CLOSE_CODE.GOING_AWAY);
-    await Promise.all([
-      new Promise<void>((resolve) => {
-        if (this.#sockets.size === 0) resolve();
-        else this.#onEmpty.push(resolve);
-      }),
-      new Promise<void>((resolve) => {
-        if (listener === null) resolve();
-        else listener.close(() => resolve());
-      }),
-    ]);
-  }
-
-  /** Reads a request on our own listener. Its deadline is one for the whole, not for each byte. */
-  private readHead(transport: NetSocket): void {
-    const parser = new RequestHeadParser(this.#headLimits);
-    this.#pending.add(transport);
-    const leave = (): void => {
-      clearTimeout(timer);
-      this.#pending.delete(transport);
-      transport.off('data', onData).off('end', onEnd).off('close', leave);
-    };
-    const onData = (chunk: Buffer): void => {
-      try {
-        const at = parser.push(chunk);
-        if (at === -1) return;
-        leave();
-        this.decide(parser.head!, transport, chunk.subarray(at));
-      } catch (error) {
-        leave();
-        this.refuse(error, transport);
-      }
-    };
-    const onEnd = (): void => {
-      leave();
-      transport.destroy();
-    };
-    const timer = setTimeout(() => {
-      leave();
-      this.refuse(refusal('TIMEOUT'), transport);
-    }, this.#handshakeTimeout);
-    // Of all these only the first stays: the others would keep the request for as long as it lives.
-    transport.on('error', destroyOnError).on('close', leave).on('data', onData).on('end', onEnd);
-  }
-
-  /** Answers a request: a connection, or a refusal. */
-  private decide(head: RequestHead, transport: Duplex, rest: Buffer): void {
-    if (transport.destroyed) return;
-    let request: HandshakeRequest;
-    try {
-      request = this.check(head);
-      const subprotocol = chooseSubprotocol(request.subprotocols, this.#subprotocols);
-      transport.write(acceptResponse(request, { subprotocol }), 'latin1');
-    } catch (error) {
-      this.refuse(error, transport);
-      return;
-    }
-    this.open(transport, request, rest);
-  }
-
-  private check(head: RequestHead): HandshakeRequest {
-    if (this.#closing) throw refusal('CLOSING');
-    // Again, since an http.Server has read it by limits of its own.
-    if (head.target.length > this.#headLimits.maxTargetSize) throw refusal('TARGET_TOO_LONG');
-    if (head.fields.size > this.#headLimits.maxHeaderFields) throw refusal('TOO_MANY_FIELDS');
-    const request = readRequest(head);
-    const { target, host, origin } = request;
-    if (this.#path !== undefined && target.split('?')[0] !== this.#path) throw refusal('NOT_FOUND');
-    if (!this.#isHostAllowed(host)) throw refusal('HOST_FORBIDDEN');
-    // What a caller without types returns may be a promise, which is not a yes.
-    const isAllowed: unknown = this.#isOriginAllowed(origin, host);
-    if (isAllowed !== true) throw refusal('ORIGIN');
-    return request;
-  }
-
-  private open(transport: Duplex, request: HandshakeRequest, rest: Buffer): void {
-    // Only of the sockets of Node is it known that they do not keep what they were given.
-    const options = transport instanceof NetSocket ? this.#onNetSocket : this.#connection;
-    const socket: Socket = new Socket('server', transport, options, rest, () => {
-      this.#sockets.delete(socket);
-      if (this.#sockets.size > 0) return;
-      for (const resolve of this.#onEmpty.splice(0)) resolve();
+      // Only of the sockets of Node is it known that they do not keep what they were given.
+      options: transport instanceof NetSocket ? route.netOptions : route.options,
+      data: acceptance.data,
+      protocol,
+      hooks: route.hooks,
+      owner: this.#endpointOwner,
+      request,
+      route,
+      hub: this.#hub,
     });
     this.#sockets.add(socket);
+    const endpoint = endpointOf(socket);
     try {
       this.emit('connection', socket, request);
     } catch (error) {
       // The handshake is over: from here on it is the socket that fails.
-      socket.failInternally(error);
+      endpoint.onThrown(error);
+    }
+    endpoint.open(rest);
+    settleRequest(request);
+    return socket;
+  }
+
+  private release(socket: unknown): void {
+    if (!(socket instanceof ServerSocket)) return;
+    this.#sockets.delete(socket);
+    this.#topics.release(socket);
+    if (this.#sockets.size > 0) return;
+    for (const resolve of this.#onEmpty.splice(0)) resolve();
+  }
+
+  // ── Sending to many ───────────────────────────────────────────────────────────────────────
+
+  /**
+   * Frames a message once, to be sent to many sockets by `send`. `broadcast` and `publish` do so by
+   * themselves.
+   *
+   * @param data - a string becomes a text, bytes a binary. They are copied.
+   * @throws {TypeError} for anything else
+   */
+  prepare(data: string | Bytes): PreparedMessage {
+    return new PreparedMessage(data);
+  }
+
+  /**
+   * Sends a message to all sockets.
+   *
+   * @returns how many it was sent to
+   * @throws {TypeError} as {@link prepare}, and whatever `filter` throws
+   */
+  broadcast(data: string | Bytes | PreparedMessage, options: BroadcastOptions = {}): number {
+    const { except, filter } = options;
+    const message = data instanceof PreparedMessage ? data : this.prepare(data);
+    let count = 0;
+    for (const socket of this.#sockets) {
+      if (socket === except || (filter !== undefined && !filter(socket))) continue;
+      if (socket.readyState !== READY_STATE.OPEN) continue;
+      socket.send(message);
+      count++;
+    }
+    return count;
+  }
+
+  /**
+   * Sends a message to all sockets that have subscribed to a topic.
+   *
+   * @returns how many it was sent to
+   * @throws {TypeError} as {@link prepare}, and for a topic that is no string or an empty one
+   */
+  publish(
+    topic: string,
+    data: string | Bytes | PreparedMessage,
+    { except }: PublishOptions = {},
+  ): number {
+    const message = data instanceof PreparedMessage ? data : this.prepare(data);
+    return this.#topics.publish(topic, message, except, (error) => {
+      this.tellError(asError(error));
+    });
+  }
+
+  /**
+   * Calls `handler` for what is published to a topic, by the server or by a socket.
+   *
+   * @returns what takes that back
+   * @throws {TypeError} for a topic that is no string, or an empty one
+   */
+  subscribe(topic: string, handler: TopicHandler): () => void {
+    return this.#topics.handle(topic, handler);
+  }
+
+  // ── Closing ───────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Accepts no more: stops listening, and refuses upgrades with 503, those too that are in their
+   * handshake. Sockets that are open stay so; {@link shutdown} closes them.
+   *
+   * @returns when the last socket has ended
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.end().finally(() => {
+      this.#closing = null;
+      try {
+        this.emit('close');
+      } catch (error) {
+        this.tellError(asError(error));
+      }
+    });
+    return this.#closing;
+  }
+
+  private async end(): Promise<void> {
+    this.#gate.close();
+    // A listener that has not begun yet cannot end: `listen` tells how that went.
+    await Promise.allSettled([this.#starting]);
+    const listening = this.#listener?.close();
+    this.#listener = null;
+    this.#starting = null;
+    await this.becomeEmpty();
+    this.#gate.destroy();
+    await listening;
+    for (const server of this.#attached) Registry.detach(server, this.#gate);
+    this.#attached.clear();
+  }
+
+  /**
+   * Ends gracefully: accepts no more, calls the hook `shutdown` of each socket, and closes them in
+   * batches.
+   *
+   * @returns what happened, when the last socket has ended
+   * @throws {TypeError | RangeError} for an option that cannot be
+   */
+  async shutdown(options: ShutdownOptions = {}): Promise<ShutdownResult> {
+    const resolved = resolveShutdown(options);
+    const closed = this.close();
+    const result = await closeAll(
+      [...this.#sockets],
+      (socket) => this.tellShutdown(socket),
+      resolved,
+    );
+    this.#gate.destroy();
+    await closed;
+    return result;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.shutdown();
+  }
+
+  private tellShutdown(socket: AnyServerSocket): Promise<void> {
+    const told = this.#told.get(socket) ?? this.callShutdown(socket);
+    this.#told.set(socket, told);
+    return told;
+  }
+
+  private async callShutdown(socket: AnyServerSocket): Promise<void> {
+    const { hooks } = routeOf(socket);
+    try {
+      await hooks.shutdown?.(socket);
+    } catch (error) {
+      endpointOf(socket).onThrown(error);
     }
   }
 
-  /** Whatever went wrong has an answer: that of the table, or 500 for what the application threw. */
-  private refuse(error: unknown, transport: Duplex): void {
-    const known = error instanceof HandshakeError ? error : refusal('INTERNAL');
-    if (known !== error) process.emitWarning(asError(error));
-    this.#pending.add(transport);
-    transport.once('close', () => this.#pending.delete(transport));
-    refuse(transport, errorResponse(known), this.#connection.closeTimeout);
+  private becomeEmpty(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#sockets.size === 0) resolve();
+      else this.#onEmpty.push(resolve);
+    });
   }
-}
 
-/** A reset in the handshake, when nobody else listens: it must not end the process. */
-function destroyOnError(this: Duplex): void {
-  this.destroy();
+  /** An 'error' that nobody listens to would end the process, and so would a listener that throws. */
+  private tellError(error: Error, socket?: unknown): void {
+    if (this.listenerCount('error') === 0) {
+      warn(error);
+      return;
+    }
+    try {
+      if (socket instanceof ServerSocket) this.emit('error', error, socket);
+      else this.emit('error', error);
+    } catch (thrown) {
+      warn(thrown);
+    }
+  }
 }

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
+import { connect as connectTls } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { WebSocket } from 'ws';
+import { type ClientOptions, WebSocket } from 'ws';
 import { RawPeer } from '../support/raw-peer.ts';
 
 const { argv } = process;
@@ -30,29 +31,65 @@ async function run(...flags: string[]): Promise<string> {
 /** The same on a free port. Returns its URL. */
 async function start(...flags: string[]): Promise<string> {
   const line = await run('--port', '0', ...flags);
-  expect(line).toMatch(/^listening on ws:\/\/127\.0\.0\.1:[1-9][0-9]*$/);
+  expect(line).toMatch(/^listening on wss?:\/\/127\.0\.0\.1:[1-9][0-9]*$/);
   return line.slice('listening on '.length);
 }
 
-async function connect(url: string, origin: string = 'https://example.com'): Promise<WebSocket> {
-  const client = new WebSocket(url, { origin });
+async function connect(url: string, options: ClientOptions = {}): Promise<WebSocket> {
+  const client = new WebSocket(url, { origin: 'https://example.com', ...options });
   clients.push(client);
   await once(client, 'open');
   return client;
 }
 
+async function expectEchoes(client: WebSocket): Promise<void> {
+  for (const [sent, isBinary] of [
+    ['Grüße 🌍', false],
+    ['', false],
+    [Buffer.from([0, 1, 255]), true],
+    [Buffer.alloc(0), true],
+  ] as const) {
+    client.send(sent);
+    expect(await once(client, 'message')).toEqual([Buffer.from(sent), isBinary]);
+  }
+}
+
 describe('the echo server', () => {
   it('prints where it listens, and echoes texts and binaries to any origin at any path', async () => {
-    const client = await connect(`${await start()}/any/path?and=query`, 'null');
-    for (const [sent, isBinary] of [
-      ['Grüße 🌍', false],
-      ['', false],
-      [Buffer.from([0, 1, 255]), true],
-      [Buffer.alloc(0), true],
-    ] as const) {
-      client.send(sent);
-      expect(await once(client, 'message')).toEqual([Buffer.from(sent), isBinary]);
-    }
+    await expectEchoes(await connect(`${await start()}/any/path?and=query`, { origin: 'null' }));
+  });
+
+  it('speaks TLS with --tls, by a certificate of its own for this machine', async () => {
+    const url = await start('--tls');
+    expect(url).toMatch(/^wss:/);
+    await expect(connect(url)).rejects.toMatchObject({ code: 'DEPTH_ZERO_SELF_SIGNED_CERT' });
+    await expectEchoes(await connect(url, { rejectUnauthorized: false }));
+    const { port } = new URL(url);
+    const transport = connectTls({
+      host: '127.0.0.1',
+      port: Number(port),
+      rejectUnauthorized: false,
+    });
+    await once(transport, 'secureConnect');
+    const certificate = transport.getPeerCertificate();
+    expect(certificate.subjectaltname).toBe(
+      'DNS:localhost, IP Address:127.0.0.1, IP Address:0:0:0:0:0:0:0:1',
+    );
+    transport.destroy();
+  });
+
+  it('with --deflate says that it does not compress yet, and echoes all the same', async () => {
+    const error = vi.spyOn(console, 'error').mockReturnValue();
+    const client = await connect(await start('--deflate'));
+    expect(error.mock.calls).toEqual([[expect.stringContaining('permessage-deflate')]]);
+    expect(client.extensions).toBe('');
+    await expectEchoes(client);
+  });
+
+  it('says nothing on stderr otherwise', async () => {
+    const error = vi.spyOn(console, 'error').mockReturnValue();
+    await start('--tls', '--max-payload', '10');
+    expect(error).not.toHaveBeenCalled();
   });
 
   it.each(['SIGTERM', 'SIGINT'] as const)('says goodbye and stops at %s', async (signal) => {
@@ -91,13 +128,14 @@ describe('the echo server', () => {
   it.each([
     [[], '127.0.0.1', 'listening on ws://127.0.0.1:9001'],
     [['--host', '::1'], '::1', 'listening on ws://[::1]:9001'],
+    [['--host', 'localhost'], 'localhost', 'listening on ws://localhost:9001'],
   ])('listens on port 9001 by default: %j', async (flags, host, line) => {
     const { WebSocketServer } = await import('../../src/index.ts');
     const listen = vi.spyOn(WebSocketServer.prototype, 'listen').mockResolvedValue();
-    const address = { address: host, family: 'any', port: 9001 };
-    vi.spyOn(WebSocketServer.prototype, 'address').mockReturnValue(address);
+    // What it asked for is what it says, where the server does not tell.
+    vi.spyOn(WebSocketServer.prototype, 'address').mockReturnValue(null);
     expect(await run(...flags)).toBe(line);
-    expect(listen.mock.calls).toEqual([[9001, host]]);
+    expect(listen.mock.calls).toEqual([[{ port: 9001, host, tls: undefined }]]);
   });
 
   it.each([

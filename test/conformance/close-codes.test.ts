@@ -133,7 +133,7 @@ describe('section 7.4.1', () => {
     const peer = await RawPeer.connect(port);
     await peer.write(rawRequest());
     await peer.readHead();
-    const stopped = server.close();
+    const stopped = server.shutdown();
     const [close] = await peer.readFrames(1);
     expect(close!.payload.readUInt16BE(0)).toBe(1001);
     peer.end(maskedFrame({ opcode: 8, payload: closeBody(1001) }));
@@ -206,7 +206,7 @@ describe('section 7.4.2', () => {
     async (role) => {
       for (const code of [1000, 1014, 3000, 4999]) {
         const { socket, peer, log } = await openPair(role);
-        socket.close(code);
+        void socket.close(code);
         const [close] = await peer.readFrames(1);
         expect(close!.payload).toEqual(closeBody(code));
         peer.end(peerFrame(role, { opcode: 8, payload: closeBody(code) }));

@@ -34,7 +34,7 @@ describe('section 7.1.1, the end of TCP', () => {
     '6455-7.1.1-01 %s: ends with FIN after the Close that it asked for',
     async (role) => {
       const { socket, peer, log } = await openPair(role);
-      socket.close(4000);
+      void socket.close(4000);
       await peer.readFrames(1);
       await peer.write(peerFrame(role, { payload: 'on its way' }));
       await peer.write(peerFrame(role, { opcode: 8, payload: closeBody(4000) }));
@@ -78,7 +78,7 @@ describe('section 7.1.1, the end of TCP', () => {
     const request = await peer.readHead();
     await peer.write(rawResponse(request.getAll('sec-websocket-key')[0]!));
     const { socket, log } = await opening;
-    socket.close(1000);
+    void socket.close(1000);
     await peer.readFrames(1);
     peer.end(peerFrame('client', CLOSE));
     expect(await log.until('close')).toBe('close 1000  clean');
@@ -99,7 +99,7 @@ describe('section 7.1.1, the end of TCP', () => {
 
   it('6455-7.1.1-02 server: ends TCP at once when its own Close is answered', async () => {
     const { socket, peer } = await openPair('server', { closeTimeout: 60_000 });
-    socket.close(1000);
+    void socket.close(1000);
     await peer.readFrames(1);
     expect(peer.hasEnded).toBe(false);
     await peer.write(maskedFrame(CLOSE));
@@ -145,7 +145,7 @@ describe('section 7.1.1, the end of TCP', () => {
 
   it('6455-7.1.1-03 client: leaves a server that answers its Close with nothing', async () => {
     const { socket, peer, log } = await openPair('client', { closeTimeout: 20 });
-    socket.close(1000);
+    void socket.close(1000);
     expect(await log.until('close')).toBe('close 1006  unclean');
     const [close] = await peer.readFrames(1);
     expect(close!.payload).toEqual(closeBody(1000));
@@ -178,7 +178,7 @@ describe('section 7.1.2, the closing handshake', () => {
       const { socket, peer } = await openPair(role);
       socket.send('first');
       socket.send(Buffer.alloc(200_000));
-      socket.close(1000, 'done');
+      void socket.close(1000, 'done');
       const frames = await peer.readFrames(3);
       expect(frames.map(({ opcode }) => opcode)).toEqual([1, 2, 8]);
       expect(frames[2]!.payload).toEqual(closeBody(1000, 'done'));

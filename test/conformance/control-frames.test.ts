@@ -268,7 +268,7 @@ describe('Close', () => {
 
   it('6455-5.5.1-07 client: waits for the server no longer than closeTimeout', async () => {
     const { socket, peer, log } = await openPair('client', { closeTimeout: 1_000 });
-    socket.close(1000);
+    void socket.close(1000);
     await peer.readFrames(1);
     // Long before the time is over, however busy the machine is.
     await peer.write(peerFrame('client', { opcode: 8, payload: closeBody(1000) }));

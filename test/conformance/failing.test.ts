@@ -148,7 +148,7 @@ describe('sections 7.2 and 7.3', () => {
         await peer.readFrames(1);
       },
       async ({ socket, peer }) => {
-        socket.close(1000);
+        void socket.close(1000);
         await peer.readFrames(1);
       },
     ];
@@ -182,7 +182,7 @@ describe('sections 7.2 and 7.3', () => {
 
   it('6455-7.3-01 server: closes whenever it wants', async () => {
     const { server, port } = await startServer();
-    server.once('connection', (socket) => socket.close(4001, 'not you'));
+    server.once('connection', (socket) => void socket.close(4001, 'not you'));
     const first = await RawPeer.connect(port);
     await first.write(rawRequest());
     await first.readHead();
@@ -190,7 +190,7 @@ describe('sections 7.2 and 7.3', () => {
     expect([early!.opcode, early!.payload]).toEqual([8, closeBody(4001, 'not you')]);
 
     server.once('connection', (socket) => {
-      socket.on('message', () => socket.close(1000));
+      socket.on('message', () => void socket.close(1000));
     });
     const second = await RawPeer.connect(port);
     await second.write(rawRequest());
@@ -210,7 +210,7 @@ describe('sections 7.2 and 7.3', () => {
         return peer;
       }),
     );
-    const stopped = server.close();
+    const stopped = server.shutdown();
     await Promise.all(
       peers.map(async (peer) => {
         const [close] = await peer.readFrames(1);

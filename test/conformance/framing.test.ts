@@ -97,8 +97,8 @@ describe('section 5.1', () => {
     const { socket } = await opening;
     socket.send('text');
     socket.send(Buffer.alloc(70_000, 1));
-    socket.ping();
-    socket.close(1000);
+    void socket.ping();
+    void socket.close(1000);
     const frames = await peer.readFrames(4);
     expect(frames.map(({ opcode, masked }) => [opcode, masked])).toEqual([
       [1, true],

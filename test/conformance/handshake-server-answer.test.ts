@@ -12,8 +12,9 @@ import {
   refusalResponse,
 } from '../../src/handshake/accept.ts';
 import { RequestHeadParser } from '../../src/handshake/http1.ts';
+import type { WebSocketServerOptions } from '../../src/server/options.ts';
 import { refuse } from '../../src/server/refuse.ts';
-import { WebSocketServer, type WebSocketServerOptions } from '../../src/server/server.ts';
+import { WebSocketServer } from '../../src/server/server.ts';
 import { closeBody, maskedFrame } from '../support/bytes.ts';
 import { CERTIFICATE } from '../support/certificate.ts';
 import { follow, startServer, startTlsServer } from '../support/open-pair.ts';
@@ -294,8 +295,8 @@ describe('section 4.2.2, the answer that accepts', () => {
     const { server, port } = await startServer();
     server.on('connection', (socket) => {
       socket.send('welcome');
-      socket.ping(Buffer.from('?'));
-      socket.close(1001, 'and goodbye');
+      void socket.ping(Buffer.from('?'));
+      void socket.close(1001, 'and goodbye');
     });
     const peer = await RawPeer.connect(port);
     await peer.write(rawRequest());
@@ -325,9 +326,9 @@ describe('section 4.2.2, the answer that accepts', () => {
     const server = new WebSocketServer();
     const accepted = follow(server);
     const http = createHttpServer();
-    http.on('upgrade', (request, transport, head) =>
-      server.handleUpgrade(request, transport, head),
-    );
+    http.on('upgrade', (request, transport, head) => {
+      void server.handleUpgrade(request, transport, head);
+    });
     const peer = await RawPeer.connect(await listenOn(http));
     const early = maskedFrame({ payload: 'too early' });
     await peer.write(Buffer.concat([Buffer.from(rawRequest()), early, early.subarray(0, 7)]));
@@ -349,7 +350,7 @@ describe('section 4.2.2, the answer that accepts', () => {
     const thrown: unknown[] = [];
     http.on('upgrade', (request, transport, head) => {
       try {
-        server.handleUpgrade(request, transport, head);
+        void server.handleUpgrade(request, transport, head);
       } catch (error) {
         thrown.push(error);
       }

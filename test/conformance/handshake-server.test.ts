@@ -1,6 +1,6 @@
 /** RFC 6455, section 4.2.1: what a server reads in the client's opening handshake. */
 import { describe, expect, it } from 'vitest';
-import type { WebSocketServerOptions } from '../../src/server/server.ts';
+import type { WebSocketServerOptions } from '../../src/server/options.ts';
 import { maskedFrame } from '../support/bytes.ts';
 import { startServer } from '../support/open-pair.ts';
 import { type FieldChanges, RawHead, SAMPLE_KEY, rawRequest } from '../support/raw-http.ts';
@@ -265,8 +265,9 @@ describe('the fields of the request', () => {
     await peer.readHead();
     const { request } = accepted[0]!;
     expect(request.origin).toBe('https://example.com');
-    expect(request.fields.get('cookie')).toBe('sid=1');
-    expect(request.subprotocols).toEqual(['a', 'b', 'c']);
+    expect(request.headers['cookie']).toBe('sid=1');
+    expect(request.cookies['sid']).toBe('1');
+    expect(request.protocols).toEqual(['a', 'b', 'c']);
     expect(request.extensions).toEqual([
       {
         name: 'x-a',

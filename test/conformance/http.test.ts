@@ -137,9 +137,9 @@ describe('RFC 9110', () => {
     const server = new WebSocketServer();
     follow(server);
     const http = createServer();
-    http.on('upgrade', (request, transport, head) =>
-      server.handleUpgrade(request, transport, head),
-    );
+    http.on('upgrade', (request, transport, head) => {
+      void server.handleUpgrade(request, transport, head);
+    });
     const peer = await RawPeer.connect(await listenOn(http));
     await peer.write(rawRequest({ Expect: '100-continue' }));
     expect((await peer.readHead()).status).toBe(100);

@@ -54,7 +54,7 @@ describe('lines', () => {
   it('9112-3-01 server: takes a target of 8,000 bytes and more, and answers 414 beyond 8 KiB', async () => {
     const { head, accepted } = await ask(rawRequest({}, lineOf(8_000)));
     expect(head.status).toBe(101);
-    expect(accepted[0]!.request.target).toHaveLength(8_000);
+    expect(accepted[0]!.request.url).toHaveLength(8_000);
     expect(await statusOf(rawRequest({}, lineOf(8_192)))).toBe(101);
     expect(await statusOf(rawRequest({}, lineOf(8_193)))).toBe(414);
     expect(await statusOf(rawRequest({}, lineOf(100_000)))).toBe(414);
@@ -136,7 +136,7 @@ describe('Host and target', () => {
     async (target, host, path) => {
       const { head, accepted } = await ask(rawRequest({ Host: 'other' }, `GET ${target} HTTP/1.1`));
       expect(head.status).toBe(101);
-      expect([accepted[0]!.request.host, accepted[0]!.request.target]).toEqual([host, path]);
+      expect([accepted[0]!.request.host, accepted[0]!.request.url]).toEqual([host, path]);
     },
   );
 
@@ -227,9 +227,9 @@ describe('fields', () => {
     const server = new WebSocketServer();
     const accepted = follow(server);
     const http = createServer();
-    http.on('upgrade', (request, transport, head) =>
-      server.handleUpgrade(request, transport, head),
-    );
+    http.on('upgrade', (request, transport, head) => {
+      void server.handleUpgrade(request, transport, head);
+    });
     const port = await listenOn(http);
     const peer = await RawPeer.connect(port);
     await peer.write(rawRequest({ 'Content-Length': '7' }));

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { READY_STATE } from '../../src/connection/connection.ts';
 import type { ConnectionHandler, ConnectionOptions } from '../../src/connection/handler.ts';
+import { READY_STATE } from '../../src/connection/state.ts';
 import { ProtocolError } from '../../src/errors.ts';
 import { closeBody, hex, peerFrame, type RawFrame } from '../support/bytes.ts';
 import { OpenConnection, ROLES } from '../support/open-connection.ts';

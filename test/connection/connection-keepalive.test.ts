@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { READY_STATE } from '../../src/connection/connection.ts';
 import type { ConnectionOptions } from '../../src/connection/handler.ts';
+import { READY_STATE } from '../../src/connection/state.ts';
 import { closeBody, peerFrame, type ReadFrame } from '../support/bytes.ts';
 import { OpenConnection, ROLES } from '../support/open-connection.ts';
 

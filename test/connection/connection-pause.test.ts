@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { READY_STATE } from '../../src/connection/connection.ts';
+import { READY_STATE } from '../../src/connection/state.ts';
 import { closeBody, cuts, peerFrame, type RawFrame } from '../support/bytes.ts';
 import { OpenConnection, ROLES } from '../support/open-connection.ts';
 

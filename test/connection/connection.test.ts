@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { READY_STATE } from '../../src/connection/connection.ts';
 import type { ConnectionOptions } from '../../src/connection/handler.ts';
+import { READY_STATE } from '../../src/connection/state.ts';
 import { closeBody, cuts, hex, peerFrame, type RawFrame } from '../support/bytes.ts';
 import { OpenConnection, ROLES } from '../support/open-connection.ts';
 

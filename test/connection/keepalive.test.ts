@@ -189,10 +189,30 @@ describe('a peer', () => {
 
   it('is not judged by its silence while we do not read', () => {
     const watched = Watched.pinged();
-    for (let i = 0; i < 10; i++) {
-      expect(watched.after(TIMEOUT, { deaf: true })).toBe('nothing');
-    }
+    for (let i = 0; i < 10; i++) expect(watched.after(TIMEOUT, { deaf: true })).not.toBe('dead');
     expect(watched.after(TIMEOUT)).toBe('dead');
+  });
+
+  it('is sent Pings all the same, so that its network tells where it is gone', () => {
+    const watched = Watched.pinged();
+    const steps = Array.from({ length: 7 }, () => watched.after(TIMEOUT, { deaf: true }));
+    const [wait, ping] = ['nothing', 'ping'];
+    expect(steps).toEqual([wait, wait, ping, wait, wait, ping, wait]);
+    expect(watched.keepalive.payload()).toEqual(hex('00 00 00 03'));
+    // What is read later may well be the Pong of one that came before.
+    watched.keepalive.hear();
+    watched.hearPong(hex('00 00 00 02'));
+    expect(watched.keepalive.latency).toBeNaN();
+    watched.hearPong(hex('00 00 00 03'));
+    expect(watched.keepalive.latency).toBe(TIMEOUT);
+  });
+
+  it('is sent none while bytes wait that it does not take, or only those before', () => {
+    const watched = Watched.pinged();
+    expect(watched.after(TIMEOUT, { deaf: true, waiting: 10 })).toBe('nothing');
+    expect(watched.after(TIMEOUT, { deaf: true, waiting: 9, taken: 1 })).toBe('nothing');
+    expect(watched.after(TIMEOUT, { deaf: true, waiting: 8, taken: 2 })).toBe('nothing');
+    expect(watched.after(TIMEOUT, { deaf: true, waiting: 8, taken: 2 })).toBe('dead');
   });
 
   it('is judged by what the network takes while we do not read and bytes wait', () => {
@@ -209,6 +229,29 @@ describe('a peer', () => {
     expect(watched.keepalive.deadline).toBe(50_999);
     expect(watched.after(TIMEOUT - 1)).toBe('nothing');
     expect(watched.after(1)).toBe('dead');
+  });
+
+  it('is given the time back in which we did not read, and no more than its full time', () => {
+    for (const [deafTime, deadline] of [
+      [3_000, 44_000],
+      [7_000, 48_000],
+      [8_000, 49_000],
+      // When we read again 11 s after the Ping, it has 10 s from then on.
+      [9_000, 50_000],
+    ] as const) {
+      const watched = Watched.pinged();
+      watched.clock.advance(1_000);
+      watched.keepalive.hearNothing(watched.clock.now());
+      watched.clock.advance(deafTime);
+      watched.keepalive.hearAgain(watched.clock.now());
+      expect(watched.keepalive.deadline).toBe(deadline);
+    }
+    const waiting = Watched.pinged();
+    waiting.keepalive.hearNothing(waiting.clock.now());
+    waiting.after(TIMEOUT, { deaf: true });
+    waiting.clock.advance(1_000);
+    waiting.keepalive.hearAgain(waiting.clock.now());
+    expect(waiting.keepalive.deadline).toBe(waiting.clock.now() + TIMEOUT);
   });
 
   it('owes nothing when we read again and sent no Ping', () => {

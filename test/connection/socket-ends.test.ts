@@ -1,9 +1,9 @@
 import { PassThrough, Duplex } from 'node:stream';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { Socket } from '../../src/connection/socket.ts';
+import { PreparedMessage } from '../../src/connection/prepared.ts';
 import { closeBody, readFrames } from '../support/bytes.ts';
 import { ROLES } from '../support/open-connection.ts';
-import { type OpenSocket, connectionOptions, openSocket } from '../support/open-socket.ts';
+import { type OpenSocket, makeSocket, openSocket } from '../support/open-socket.ts';
 
 const mistake = new Error('a mistake of the application');
 const open: OpenSocket[] = [];
@@ -83,11 +83,57 @@ describe.each(ROLES)('a %s socket', (role) => {
     expect(each.socket.readyState).toBe(1);
   });
 
+  it('takes no Blob and no iterable once it is closing, and no text of a Blob', async () => {
+    const each = await start();
+    const { socket } = each;
+    expect(await socket.sendText(new Blob(['é']))).toBe(true);
+    expect((await each.frame()).payload.toString()).toBe('é');
+    expect(await each.frame()).toMatchObject({ opcode: 0, fin: true });
+    void socket.close(1000);
+    const blob = new Blob(['late']);
+    const answers = [socket.send(blob), socket.sendText(blob), socket.send(['late'])];
+    expect(await Promise.all(answers)).toEqual([false, false, false]);
+    expect((await each.frame()).opcode).toBe(8);
+    expect([socket.bufferedAmount, each.peer.unread.length]).toEqual([0, 0]);
+  });
+
+  it('takes nothing more while its Close waits for a message that is under way', async () => {
+    const each = await start();
+    const { socket, peer } = each;
+    const sent = socket.send(new Blob(['blob']));
+    socket.send('waits');
+    void socket.close(4000);
+    expect([socket.readyState, socket.send('late'), socket.sendText('late')]).toEqual([
+      2,
+      false,
+      false,
+    ]);
+    expect(socket.send(new PreparedMessage('late'))).toBe(false);
+    const late = [socket.send(new Blob(['late'])), socket.send(['late'])];
+    expect(await Promise.all(late)).toEqual([false, false]);
+    expect(await sent).toBe(true);
+    const frames = await peer.readFrames(4);
+    expect(frames.map(({ opcode, payload }) => `${opcode} ${payload.toString('latin1')}`)).toEqual([
+      '2 blob',
+      '0 ',
+      '1 waits',
+      '8 \x0f\xa0',
+    ]);
+  });
+
+  it('terminates where a Blob does not end within closeTimeout of close', async () => {
+    const each = await start({ closeTimeout: 20 });
+    const blob = new Blob(['never']);
+    blob.slice = () => Object.assign(new Blob([]), { arrayBuffer: () => new Promise(() => {}) });
+    const sent = each.socket.send(blob);
+    expect(await each.socket.close(1000)).toEqual({ code: 1006, reason: '', wasClean: false });
+    expect(await sent).toBe(false);
+  });
+
   it('gives no bytes of one connection to another over a stream that keeps its chunks', async () => {
     const kept = new PassThrough();
     const stream = Duplex.from({ writable: kept, readable: new PassThrough() });
-    const head = Buffer.alloc(0);
-    const slow = new Socket(role, stream, connectionOptions(), head);
+    const slow = makeSocket(role, stream);
     const each = await start({ mayOverwrite: true });
     slow.send('hello, A');
     await new Promise(setImmediate);

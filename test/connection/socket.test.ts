@@ -1,16 +1,18 @@
 import { once } from 'node:events';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { ConnectionOptions, Role } from '../../src/connection/handler.ts';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import type { Role } from '../../src/connection/handler.ts';
+import { PreparedMessage } from '../../src/connection/prepared.ts';
 import { Socket } from '../../src/connection/socket.ts';
-import { ProtocolError } from '../../src/errors.ts';
+import { type SocketOptions, resolveSocketOptions } from '../../src/connection/socket-options.ts';
+import { ConnectionClosedError, ProtocolError } from '../../src/errors.ts';
 import { closeBody, hex, peerFrame, readFrames } from '../support/bytes.ts';
 import { memoryStream } from '../support/memory-stream.ts';
 import { ROLES } from '../support/open-connection.ts';
-import { type OpenSocket, connectionOptions, openSocket } from '../support/open-socket.ts';
+import { type OpenSocket, makeSocket, openSocket } from '../support/open-socket.ts';
 
 const opened: OpenSocket[] = [];
 
-async function open(role: Role, options: Partial<ConnectionOptions> = {}): Promise<OpenSocket> {
+async function open(role: Role, options: SocketOptions = {}): Promise<OpenSocket> {
   const side = await openSocket(role, options);
   opened.push(side);
   return side;
@@ -62,7 +64,7 @@ describe.each(ROLES)('a %s socket', (role) => {
 
     it('lets what is sent in one tick leave in one write', async () => {
       const { stream } = memoryStream();
-      const socket = new Socket(role, stream, connectionOptions(), NO_BYTES);
+      const socket = makeSocket(role, stream);
       const write = vi.spyOn(stream, 'write');
       for (let i = 0; i < 10; i++) socket.send(`message ${i}`);
       expect(write).not.toHaveBeenCalled();
@@ -76,7 +78,7 @@ describe.each(ROLES)('a %s socket', (role) => {
     it('are decoded after the listeners of the same tick were added', async () => {
       const { stream } = memoryStream();
       const head = peerFrame(role, { payload: 'first' });
-      const socket = new Socket(role, stream, connectionOptions(), head);
+      const socket = makeSocket(role, stream, {}, head);
       const messages: unknown[] = [];
       socket.on('message', (message) => messages.push(message));
       expect(messages).toEqual([]);
@@ -107,7 +109,7 @@ describe.each(ROLES)('a %s socket', (role) => {
 
     it('sends a Ping, and tells the application about the Pong', async () => {
       const side = await open(role);
-      expect(side.socket.ping(Buffer.from('42'))).toBe(true);
+      const answered = side.socket.ping(Buffer.from('42'));
       const frame = await side.frame();
       expect([frame.opcode, frame.payload.toString()]).toEqual([9, '42']);
       const [[payload]] = await Promise.all([
@@ -115,15 +117,22 @@ describe.each(ROLES)('a %s socket', (role) => {
         side.send({ opcode: 10, payload: '42' }),
       ]);
       expect(payload).toEqual(Buffer.from('42'));
+      expect(await answered).toBeGreaterThanOrEqual(0);
     });
 
     it('refuses a Ping of 126 bytes before anything is sent', async () => {
       const { socket, peer } = await open(role);
       expect(() => socket.ping(Buffer.alloc(126))).toThrow(RangeError);
-      expect(socket.ping(Buffer.alloc(125, 1))).toBe(true);
-      expect(socket.ping()).toBe(true);
-      const frames = await peer.readFrames(2);
-      expect(frames.map(({ payload }) => payload)).toEqual([bytes(1, 125), NO_BYTES]);
+      expect(() => socket.pong(Buffer.alloc(126))).toThrow(RangeError);
+      void socket.ping(Buffer.alloc(125, 1));
+      void socket.ping('');
+      expect(socket.pong()).toBe(true);
+      const frames = await peer.readFrames(3);
+      expect(frames.map(({ opcode, payload }) => [opcode, payload])).toEqual([
+        [9, bytes(1, 125)],
+        [9, NO_BYTES],
+        [10, NO_BYTES],
+      ]);
     });
   });
 
@@ -137,15 +146,17 @@ describe.each(ROLES)('a %s socket', (role) => {
         Number.NaN,
       ]);
       const closed = side.next('close');
-      socket.close(4000, 'enough');
+      const ended = socket.close(4000, 'enough');
       expect(socket.readyState).toBe(2);
       expect(socket.send('too late')).toBe(false);
-      expect(socket.ping()).toBe(false);
+      expect(socket.pong()).toBe(false);
+      await expect(socket.ping()).rejects.toThrow(ConnectionClosedError);
       const frame = await side.frame();
       expect([frame.opcode, frame.payload]).toEqual([8, closeBody(4000, 'enough')]);
       await side.send({ opcode: 8, payload: closeBody(4000) });
       peer.end();
       expect(await closed).toEqual([4000, '', true]);
+      expect(await ended).toEqual({ code: 4000, reason: '', wasClean: true });
       expect(socket.readyState).toBe(3);
     });
 
@@ -252,6 +263,73 @@ describe.each(ROLES)('a %s socket', (role) => {
     });
   });
 
+  describe('what may be waited for', () => {
+    it('is room, the way of all bytes to the kernel, and the end', async () => {
+      const side = await open(role);
+      const { socket, peer } = side;
+      socket.send('first');
+      await socket.drained();
+      await socket.flushed();
+      expect(socket.bufferedAmount).toBe(0);
+      const { closed } = socket;
+      peer.end(peerFrame(role, { opcode: 8, payload: closeBody(1000, 'bye') }));
+      expect(await closed).toEqual({ code: 1000, reason: 'bye', wasClean: true });
+      expect(await socket.closed).toEqual(await closed);
+      await expect(socket.flushed()).rejects.toThrow(ConnectionClosedError);
+    });
+
+    it('is the end of what `using` has opened, which closes with 1000', async () => {
+      const side = await open(role);
+      const disposed = side.socket[Symbol.asyncDispose]();
+      expect((await side.frame()).payload).toEqual(closeBody(1000));
+      side.peer.end(peerFrame(role, { opcode: 8, payload: closeBody(1000) }));
+      expect(await disposed).toBeUndefined();
+      expect(side.socket.readyState).toBe(3);
+    });
+  });
+
+  describe('the other ways to send and to receive', () => {
+    it('take what was prepared, and the pieces of a text', async () => {
+      const { socket, peer } = await open(role);
+      expect(socket.send(new PreparedMessage('prepared'))).toBe(true);
+      expect(await socket.sendText(['pi', Buffer.from('eces')])).toBe(true);
+      const frames = await peer.readFrames(4);
+      expect(frames.map(({ opcode, payload }) => `${opcode} ${payload.toString()}`)).toEqual([
+        '1 prepared',
+        '1 pi',
+        '0 eces',
+        '0 ',
+      ]);
+    });
+
+    it('are a loop, which says when it holds messages back, and a stream of Node', async () => {
+      const side = await open(role);
+      const { socket } = side;
+      socket.pause();
+      expect(socket.isPaused).toBe(true);
+      await side.send({ payload: 'one' }, { payload: 'two' });
+      socket.resume();
+      expect(socket.isPaused).toBe(false);
+      for await (const message of socket) {
+        expect(message).toBe('one');
+        break;
+      }
+      const stream = socket.duplex();
+      expect(await once(stream, 'data')).toEqual([Buffer.from('two')]);
+      stream.write('three');
+      expect((await side.frame()).payload.toString()).toBe('three');
+      stream.destroy();
+    });
+
+    it('tell the subprotocol and the data that it was made with', () => {
+      const { stream } = memoryStream();
+      const options = resolveSocketOptions({});
+      const socket = new Socket({ role, transport: stream, options, data: 5, protocol: 'chat' });
+      expect([socket.protocol, socket.data]).toEqual(['chat', 5]);
+      socket.terminate();
+    });
+  });
+
   describe('a peer that breaks the protocol', () => {
     it('is told why, and the application hears a ProtocolError', async () => {
       const side = await open(role);
@@ -298,7 +376,7 @@ describe.each(ROLES)('a %s socket', (role) => {
 
     it('for "drain" closes with 1011, and is heard of', async () => {
       const { stream, written, unstick } = memoryStream(true);
-      const socket = new Socket(role, stream, connectionOptions(), NO_BYTES);
+      const socket = makeSocket(role, stream);
       socket.on('drain', () => {
         throw mistake;
       });
@@ -331,7 +409,7 @@ describe.each(ROLES)('a %s socket', (role) => {
     ])('becomes a warning where nobody listens for errors: %s', (_name, thrown, expected) => {
       const warn = vi.spyOn(process, 'emitWarning').mockReturnValue();
       const { stream, written } = memoryStream();
-      const socket = new Socket(role, stream, connectionOptions(), NO_BYTES);
+      const socket = makeSocket(role, stream);
       socket.on('message', () => {
         throw thrown;
       });
@@ -347,7 +425,7 @@ describe.each(ROLES)('a %s socket', (role) => {
     ])('for "error" does not end the process %s', (_name, frame) => {
       const warn = vi.spyOn(process, 'emitWarning').mockReturnValue();
       const { stream } = memoryStream();
-      const socket = new Socket(role, stream, connectionOptions(), NO_BYTES);
+      const socket = makeSocket(role, stream);
       socket.on('message', () => {
         throw new Error('the first mistake');
       });
@@ -359,109 +437,6 @@ describe.each(ROLES)('a %s socket', (role) => {
       expect(socket.readyState).toBe(2);
       socket.terminate();
     });
-  });
-
-  describe('its timers', () => {
-    beforeEach(() => {
-      // Not those of the network, which the runtime keeps apart.
-      vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
-    });
-    afterEach(() => void vi.useRealTimers());
-
-    it('send a Ping every pingInterval, and measure the time until its Pong', async () => {
-      const side = await open(role);
-      vi.advanceTimersByTime(29_999);
-      side.socket.send('no Ping before this');
-      expect((await side.frame()).opcode).toBe(1);
-      vi.advanceTimersByTime(1);
-      const ping = await side.frame();
-      expect(ping.opcode).toBe(9);
-      vi.advanceTimersByTime(50);
-      await Promise.all([side.next('pong'), side.send({ opcode: 10, payload: ping.payload })]);
-      expect(side.socket.latency).toBe(50);
-      vi.advanceTimersByTime(30_000 - 50);
-      expect((await side.frame()).opcode).toBe(9);
-    });
-
-    it('give up a peer that is silent for pingTimeout after a Ping', async () => {
-      const side = await open(role);
-      const closed = side.next('close');
-      vi.advanceTimersByTime(30_000);
-      expect((await side.frame()).opcode).toBe(9);
-      vi.advanceTimersByTime(9_999);
-      expect(side.socket.readyState).toBe(1);
-      vi.advanceTimersByTime(1);
-      expect(side.near.destroyed).toBe(true);
-      expect(await closed).toEqual([1006, '', false]);
-    });
-
-    it('destroy the transport closeTimeout after a Close that is not answered', async () => {
-      const side = await open(role, { closeTimeout: 3_000 });
-      const closed = side.next('close');
-      side.socket.close(1000);
-      expect((await side.frame()).opcode).toBe(8);
-      vi.advanceTimersByTime(2_999);
-      expect(side.near.destroyed).toBe(false);
-      vi.advanceTimersByTime(1);
-      expect(side.near.destroyed).toBe(true);
-      expect(await closed).toEqual([1006, '', false]);
-    });
-
-    it('destroy a transport that stays open after both have sent a Close', async () => {
-      const side = await open(role, { closeTimeout: 3_000 });
-      const closed = side.next('close');
-      await side.send({ opcode: 8, payload: closeBody(1000) });
-      expect((await side.frame()).opcode).toBe(8);
-      vi.advanceTimersByTime(3_000);
-      expect(await closed).toEqual([1000, '', true]);
-    });
-
-    it('are one at a time, and none once the socket has closed', async () => {
-      const side = await open(role);
-      expect(vi.getTimerCount()).toBe(1);
-      side.socket.close(1000);
-      expect(vi.getTimerCount()).toBe(1);
-      const closed = side.next('close');
-      side.socket.terminate();
-      await closed;
-      expect(vi.getTimerCount()).toBe(0);
-    });
-
-    it('are none while there is nothing to wait for', async () => {
-      const side = await open(role, { pingInterval: 0 });
-      side.socket.send('x');
-      await side.frame();
-      expect(vi.getTimerCount()).toBe(0);
-    });
-
-    it('end a socket whose peer did not read, once closeTimeout is over', async () => {
-      const side = await open(role, {
-        pingInterval: 0,
-        closeTimeout: 3_000,
-        maxBackpressure: 100_000,
-      });
-      side.peer.transport.pause();
-      const failed = side.next('error');
-      const closed = side.next('close');
-      while (side.socket.readyState === 1) {
-        side.socket.send(Buffer.alloc(60_000));
-        await new Promise(setImmediate);
-      }
-      expect((await failed)[0]).toMatchObject({ closeCode: 1013 });
-      vi.advanceTimersByTime(3_000);
-      expect(side.near.destroyed).toBe(true);
-      expect(await closed).toEqual([1006, '', false]);
-    });
-  });
-});
-
-describe('the timer of a socket', () => {
-  it('does not keep the process alive', () => {
-    const { stream } = memoryStream();
-    const before = process.getActiveResourcesInfo();
-    const socket = new Socket('server', stream, connectionOptions(), NO_BYTES);
-    expect(process.getActiveResourcesInfo()).toEqual(before);
-    socket.terminate();
   });
 });
 

@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { STATE, type State, StateMachine, type Transition } from '../../src/connection/state.ts';
+import {
+  READY_STATE,
+  STATE,
+  type State,
+  StateMachine,
+  type Transition,
+} from '../../src/connection/state.ts';
 
 const { OPEN, CLOSE_SENT, CLOSE_RECEIVED, CLOSED_CLEANLY, FAILED, CLOSED } = STATE;
 
@@ -125,5 +131,20 @@ describe('the state of a connection', () => {
         });
       }
     }
+  });
+});
+
+describe('the readyState of a connection', () => {
+  it('counts as the WHATWG standard does, from OPEN on', () => {
+    expect(READY_STATE).toEqual({ OPEN: 1, CLOSING: 2, CLOSED: 3 });
+  });
+});
+
+describe('whether messages are still given out', () => {
+  it.each(ROWS)('is said of $name, without and with what the peer sends after our Close', (row) => {
+    const machine = reach(row.path);
+    expect(machine.isReceiving).toBe(row.isOpen);
+    machine.keepReceiving();
+    expect(machine.isReceiving).toBe(row.name === 'OPEN' || row.name === 'CLOSE_SENT');
   });
 });

@@ -1,7 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_LIMITS } from '../../src/connection/limits.ts';
+import { DEFAULT_QUEUE_LIMITS } from '../../src/connection/socket-options.ts';
 import { DEFAULT_HEAD_LIMITS } from '../../src/handshake/http1.ts';
+import { DEFAULT_SERVER_LIMITS } from '../../src/server/options.ts';
 
 const readme = readFileSync('README.md', 'utf8');
 
@@ -27,12 +29,16 @@ describe('README.md', () => {
     for (const [, file = '', code] of shown) expect(code).toBe(readFileSync(file, 'utf8'));
   });
 
-  it.each(Object.entries({ ...DEFAULT_LIMITS, ...DEFAULT_HEAD_LIMITS }))(
-    'gives %s the default %s',
-    (name, value) => {
-      expect(documented.get(name)).toBe(value);
-    },
-  );
+  it.each(
+    Object.entries({
+      ...DEFAULT_LIMITS,
+      ...DEFAULT_HEAD_LIMITS,
+      ...DEFAULT_QUEUE_LIMITS,
+      ...DEFAULT_SERVER_LIMITS,
+    }),
+  )('gives %s the default %s', (name, value) => {
+    expect(documented.get(name)).toBe(value);
+  });
 
   it('links to files that exist', () => {
     const targets = [...readme.matchAll(/\]\((?!https?:)([^)#]+)/g)].map(([, target]) => target);

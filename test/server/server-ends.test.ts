@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocketServer } from '../../src/server/server.ts';
 import { maskedFrame } from '../support/bytes.ts';
 import { portOf } from '../support/loopback.ts';
+import { listenLocally } from '../support/open-pair.ts';
 import { rawRequest } from '../support/raw-http.ts';
 import { RawPeer } from '../support/raw-peer.ts';
 
@@ -15,8 +16,7 @@ afterEach(async () => {
 
 async function listen(server: WebSocketServer): Promise<number> {
   ends.push(() => server.close());
-  await server.listen(0, '127.0.0.1');
-  return server.address()!.port;
+  return await listenLocally(server);
 }
 
 describe('the server', () => {
@@ -67,7 +67,7 @@ describe('the server', () => {
     const server = new WebSocketServer({ path: '/only-this' });
     const http = createServer();
     http.on('upgrade', (request: IncomingMessage, transport, head) => {
-      server.handleUpgrade(request, transport, head);
+      void server.handleUpgrade(request, transport, head);
       expect(transport.listenerCount('error')).toBeGreaterThan(0);
       transport.emit('error', new Error('read ECONNRESET'));
       expect(transport.destroyed).toBe(true);
@@ -89,7 +89,7 @@ describe('the server', () => {
     const http = createServer();
     http.on('upgrade', (request: IncomingMessage, transport, head) => {
       request.url = status === 414 ? '/'.padEnd(21, 'x') : request.url;
-      server.handleUpgrade(request, transport, head);
+      void server.handleUpgrade(request, transport, head);
     });
     http.listen(0, '127.0.0.1');
     await once(http, 'listening');

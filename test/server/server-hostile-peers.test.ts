@@ -175,6 +175,8 @@ describe('a peer that does not go', () => {
     const closed = server.close();
     open.end(maskedFrame({ opcode: 8 }));
     await Promise.all([closed, silent.readToEnd(), slow.readToEnd()]);
+    // The listener ends with its last transport, and each of those tells so a moment later.
+    for (let turn = 0; turn < 3; turn++) await new Promise(setImmediate);
     expect(vi.getTimerCount()).toBe(0);
   });
 });

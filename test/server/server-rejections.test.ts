@@ -1,7 +1,9 @@
 import type { EventEmitter } from 'node:events';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { WebSocketServer, type WebSocketServerOptions } from '../../src/server/server.ts';
+import type { WebSocketServerOptions } from '../../src/server/options.ts';
+import { WebSocketServer } from '../../src/server/server.ts';
 import { closeBody } from '../support/bytes.ts';
+import { listenLocally } from '../support/open-pair.ts';
 import { rawRequest } from '../support/raw-http.ts';
 import { RawPeer } from '../support/raw-peer.ts';
 
@@ -19,8 +21,7 @@ async function startServer(
 ): Promise<{ server: WebSocketServer; port: number }> {
   const server = new WebSocketServer({ closeTimeout: 100, ...options });
   servers.push(server);
-  await server.listen(0, '127.0.0.1');
-  return { server, port: server.address()!.port };
+  return { server, port: await listenLocally(server) };
 }
 
 afterEach(async () => {
@@ -57,8 +58,7 @@ describe('an async function of the application', () => {
     ]);
     if (!(server instanceof WebSocketServer)) throw new Error('it is no server');
     servers.push(server);
-    await server.listen(0, '127.0.0.1');
-    const peer = await RawPeer.connect(server.address()!.port);
+    const peer = await RawPeer.connect(await listenLocally(server));
     await peer.write(rawRequest({ Origin: 'https://example.com' }));
     expect((await peer.readHead()).status).toBe(403);
   });

@@ -9,7 +9,8 @@ import { Socket as NetSocket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { connect as connectTls } from 'node:tls';
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { WebSocketServer, type WebSocketServerOptions } from '../../src/server/server.ts';
+import type { WebSocketServerOptions } from '../../src/server/options.ts';
+import { WebSocketServer } from '../../src/server/server.ts';
 import { closeBody, maskedFrame, readFrames } from '../support/bytes.ts';
 import { CERTIFICATE, KEY } from '../support/certificate.ts';
 import { portOf } from '../support/loopback.ts';
@@ -41,7 +42,7 @@ async function share(scheme: string, options: WebSocketServerOptions = {}): Prom
   listener.on('upgrade', (request, transport, head) => {
     transports.push(transport);
     try {
-      server.handleUpgrade(request, transport, head);
+      void server.handleUpgrade(request, transport, head);
     } catch (error) {
       thrown.push(error);
     }
@@ -155,12 +156,12 @@ describe.each(['http', 'https'] satisfies string[])('behind an %s server', (sche
     expect(transport instanceof NetSocket ? transport.timeout : 'no socket').toBe(0);
   });
 
-  it('a connection is closed with 1001 when the server closes', async () => {
+  it('a connection is closed with 1001 when the server shuts down', async () => {
     const { server, connect } = await share(scheme);
     const peer = await connect();
     await peer.write(rawRequest());
     await peer.readHead();
-    const closed = server.close();
+    const closed = server.shutdown();
     expect((await peer.readFrames(1))[0]!.payload).toEqual(closeBody(1001));
     peer.end(maskedFrame({ opcode: 8, payload: closeBody(1001) }));
     await closed;
@@ -193,7 +194,7 @@ describe('handleUpgrade', () => {
     });
     const head = maskedFrame({ payload: 'hello' });
     const before = Buffer.from(head);
-    server.handleUpgrade(readByNode(new NetSocket()), stream, head);
+    void server.handleUpgrade(readByNode(new NetSocket()), stream, head);
     await new Promise(setImmediate);
     expect(messages).toEqual(['hello']);
     expect(head).toEqual(before);
@@ -209,7 +210,7 @@ describe('handleUpgrade', () => {
     const { stream, written } = memoryStream();
     const server = new WebSocketServer();
     await server.close();
-    server.handleUpgrade(readByNode(new NetSocket()), stream, Buffer.alloc(0));
+    void server.handleUpgrade(readByNode(new NetSocket()), stream, Buffer.alloc(0));
     expect(new RawHead(written().toString('latin1')).status).toBe(503);
     expect(server.sockets.size).toBe(0);
     stream.destroy();
@@ -220,7 +221,7 @@ describe('handleUpgrade', () => {
     const server = new WebSocketServer();
     stream.destroy();
     await once(stream, 'close');
-    server.handleUpgrade(readByNode(new NetSocket()), stream, Buffer.alloc(0));
+    void server.handleUpgrade(readByNode(new NetSocket()), stream, Buffer.alloc(0));
     await new Promise(setImmediate);
     expect(server.sockets.size).toBe(0);
   });
@@ -229,7 +230,7 @@ describe('handleUpgrade', () => {
     const { stream } = memoryStream();
     const server = new WebSocketServer();
     stream.destroy();
-    server.handleUpgrade(readByNode(new NetSocket()), stream, Buffer.alloc(0));
+    void server.handleUpgrade(readByNode(new NetSocket()), stream, Buffer.alloc(0));
     await new Promise(setImmediate);
     expect(server.sockets.size).toBe(0);
   });

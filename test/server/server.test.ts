@@ -7,8 +7,8 @@ import { nextAccepted } from '../support/accepted.ts';
 import { closeBody, maskedFrame } from '../support/bytes.ts';
 import { portOf } from '../support/loopback.ts';
 import { memoryStream } from '../support/memory-stream.ts';
-import { type RunningServer, startServer } from '../support/open-pair.ts';
-import { RawHead, SAMPLE_ACCEPT, SAMPLE_KEY, rawRequest } from '../support/raw-http.ts';
+import { type RunningServer, boundPort, startServer } from '../support/open-pair.ts';
+import { RawHead, SAMPLE_ACCEPT, rawRequest } from '../support/raw-http.ts';
 import { RawPeer } from '../support/raw-peer.ts';
 
 afterEach(() => {
@@ -56,7 +56,7 @@ describe('listening', () => {
     expect(server.address()).toBeNull();
     await server.listen(0, '127.0.0.1');
     expect(server.address()).toMatchObject({ address: '127.0.0.1', family: 'IPv4' });
-    expect(server.address()!.port).toBeGreaterThan(0);
+    expect(boundPort(server)).toBeGreaterThan(0);
     await server.close();
     expect(server.address()).toBeNull();
   });
@@ -64,7 +64,7 @@ describe('listening', () => {
   it('is refused where the server listens already, which it goes on to do', async () => {
     const running = await startServer();
     await expect(running.server.listen(0, '127.0.0.1')).rejects.toThrow('listens already');
-    expect(running.server.address()!.port).toBe(running.port);
+    expect(boundPort(running.server)).toBe(running.port);
     await expectService(running);
   });
 
@@ -88,7 +88,7 @@ describe('listening', () => {
     const { server } = await startServer();
     await server.close();
     await server.listen(0, '127.0.0.1');
-    await expectService({ server, port: server.address()!.port, accepted: [] });
+    await expectService({ server, port: boundPort(server), accepted: [] });
   });
 
   it('comes to an end where a close came before it had begun', async () => {
@@ -107,7 +107,8 @@ describe('listening', () => {
     await listening;
   });
 
-  it('goes on when connections cannot be accepted for a while', async () => {
+  it('goes on when connections cannot be accepted for a while, and tells so', async () => {
+    const warn = vi.spyOn(process, 'emitWarning').mockReturnValue();
     const running = await startServer();
     const accepted = nextAccepted();
     const peer = await join(running.port);
@@ -115,9 +116,14 @@ describe('listening', () => {
     // Where the runtime reports what accept(2) answers, such as EMFILE.
     const listener: unknown = 'server' in transport ? transport.server : null;
     if (!(listener instanceof Server)) throw new Error('a transport knows its listener');
-    for (let i = 0; i < 2; i++) {
-      expect(() => listener.emit('error', new Error('accept EMFILE'))).not.toThrow();
-    }
+    const full = new Error('accept EMFILE');
+    expect(() => listener.emit('error', full)).not.toThrow();
+    expect(warn.mock.calls).toEqual([[full]]);
+    const onError = vi.fn<(error: Error) => void>();
+    running.server.on('error', onError);
+    expect(() => listener.emit('error', full)).not.toThrow();
+    expect(onError.mock.calls).toEqual([[full]]);
+    expect(warn).toHaveBeenCalledTimes(1);
     peer.end(maskedFrame({ opcode: 8 }));
     await expectService(running);
   });
@@ -137,11 +143,12 @@ describe('a handshake', () => {
     ]);
     expect(accepted.map(({ request }) => request)).toMatchObject([
       {
-        target: '/chat?room=7',
+        url: '/chat?room=7',
+        path: '/chat',
         host: 'localhost',
         origin: 'http://localhost',
-        key: SAMPLE_KEY,
-        subprotocols: [],
+        remoteAddress: '127.0.0.1',
+        protocols: [],
         extensions: [],
       },
     ]);
@@ -325,9 +332,9 @@ describe('handleUpgrade', () => {
   it('takes a request that an http server has read, with the frames behind it', async () => {
     const server = new WebSocketServer();
     const http = createHttpServer();
-    http.on('upgrade', (request, transport, head) =>
-      server.handleUpgrade(request, transport, head),
-    );
+    http.on('upgrade', (request, transport, head) => {
+      void server.handleUpgrade(request, transport, head);
+    });
     http.listen(0, '127.0.0.1');
     onTestFinished(() => void http.close());
     await once(http, 'listening');
@@ -349,7 +356,7 @@ describe('handleUpgrade', () => {
     const server = new WebSocketServer();
     const request = new IncomingMessage(new NetSocket());
     delete request.url;
-    server.handleUpgrade(request, stream, Buffer.alloc(0));
+    void server.handleUpgrade(request, stream, Buffer.alloc(0));
     expect(new RawHead(written().toString('latin1')).status).toBe(505);
     expect(stream.writableEnded).toBe(true);
     stream.destroy();
@@ -357,20 +364,22 @@ describe('handleUpgrade', () => {
 });
 
 describe('closing', () => {
-  it('closes every connection with 1001, and resolves when the last one has ended', async () => {
+  it('accepts no more, and resolves when the last connection has ended by itself', async () => {
     const { server, port, accepted } = await startServer();
     const [slow, ...others] = [await join(port), await join(port), await join(port)];
     expect(server.sockets.size).toBe(3);
     const onEnd = vi.fn<() => void>();
     const closed = server.close().then(onEnd);
-    for (const peer of [slow, ...others]) {
-      expect((await peer.readFrames(1))[0]!.payload).toEqual(closeBody(1001));
-    }
-    await expect(RawPeer.connect(port)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+    await vi.waitFor(() =>
+      expect(RawPeer.connect(port)).rejects.toMatchObject({ code: 'ECONNREFUSED' }),
+    );
+    await slow.write(maskedFrame({ payload: 'still here' }));
+    await accepted[0]!.log.until('text still here');
 
     for (const peer of others) peer.end(maskedFrame({ opcode: 8 }));
     await Promise.all(others.map((peer) => peer.closed()));
     expect(onEnd).not.toHaveBeenCalled();
+    expect(slow.unread.length).toBe(0);
     slow.end(maskedFrame({ opcode: 8, payload: closeBody(1001, 'bye') }));
     await closed;
     expect(server.sockets.size).toBe(0);
@@ -381,10 +390,26 @@ describe('closing', () => {
     ]);
   });
 
-  it('resolves even where a peer never answers', async () => {
+  it('takes every connection along, with 1001, where it is a shutdown', async () => {
+    const { server, port, accepted } = await startServer();
+    const peers = [await join(port), await join(port)];
+    const ended = server.shutdown();
+    for (const peer of peers) {
+      expect((await peer.readFrames(1))[0]!.payload).toEqual(closeBody(1001));
+      peer.end(maskedFrame({ opcode: 8 }));
+    }
+    expect(await ended).toEqual({ closed: 2, terminated: 0 });
+    expect(server.sockets.size).toBe(0);
+    expect(accepted.map(({ log }) => log.entries)).toEqual([
+      ['close 1005  clean'],
+      ['close 1005  clean'],
+    ]);
+  });
+
+  it('resolves even where a peer never answers the Close of a shutdown', async () => {
     const { server, port, accepted } = await startServer({ closeTimeout: 20 });
     const peer = await join(port);
-    await server.close();
+    await server.shutdown();
     expect(accepted[0]!.log.entries).toEqual(['close 1006  unclean']);
     await peer.readToEnd();
   });
@@ -397,7 +422,7 @@ describe('closing', () => {
       throw new Error('a mistake of the application');
     });
     server.on('connection', (socket) => socket.on('close', mistake));
-    const peer = await join(server.address()!.port);
+    const peer = await join(boundPort(server));
     const closed = server.close();
     peer.end(maskedFrame({ opcode: 8 }));
     await peer.closed();
@@ -405,13 +430,13 @@ describe('closing', () => {
     expect(mistake).toHaveBeenCalledTimes(1);
   }, 5_000);
 
-  it('gives up requests that have not come to their end', async () => {
+  it('answers 503 to requests that have not come to their end', async () => {
     const { server, port } = await startServer();
     const accepted = nextAccepted();
     const peer = await RawPeer.connect(port);
     await Promise.all([once(await accepted, 'data'), peer.write('GET / HTTP/1.1\r\n')]);
     await server.close();
-    expect(await peer.readToEnd()).toEqual(Buffer.alloc(0));
+    expect(new RawHead((await peer.readToEnd()).toString()).status).toBe(503);
   });
 
   it('may be asked for twice, and of a server that never listened', async () => {

@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import type { WebSocketServerOptions } from '../../src/server/server.ts';
+import type { WebSocketServerOptions } from '../../src/server/options.ts';
 import { type Accepted, startServer } from './open-pair.ts';
 import { type RawHead, rawRequest } from './raw-http.ts';
 import { RawPeer } from './raw-peer.ts';

@@ -3,9 +3,10 @@
  * it at the other end. It knows frames only by a reader that shares nothing with the decoder.
  */
 import { expect } from 'vitest';
-import { Connection, READY_STATE } from '../../src/connection/connection.ts';
+import { Connection } from '../../src/connection/connection.ts';
 import type { Role } from '../../src/connection/handler.ts';
 import { DEFAULT_LIMITS } from '../../src/connection/limits.ts';
+import { READY_STATE } from '../../src/connection/state.ts';
 import type { MessageOpcode } from '../../src/frame/opcode.ts';
 import { type ReadFrame, readFrames } from './bytes.ts';
 import { LinkEnd } from './link.ts';

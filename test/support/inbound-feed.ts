@@ -16,6 +16,13 @@ class RecordingMessages implements MessageSink {
     this.during();
   }
 
+  onPiece(opcode: number, source: Buffer, start: number, end: number, last: boolean): void {
+    const type = opcode === 2 ? 'binary' : 'text';
+    this.calls.push(`${last ? 'last ' : ''}piece ${type} ${source.toString('hex', start, end)}`);
+    this.sources.push(source);
+    this.during();
+  }
+
   onControl(opcode: number, source: Buffer, start: number, end: number): void {
     this.calls.push(`control ${opcode} ${source.toString('hex', start, end)}`);
     this.during();

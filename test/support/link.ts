@@ -9,7 +9,7 @@ export interface LinkOwner {
   terminate(): void;
 }
 
-/** `write` returns false from this many bytes on, as a `net.Socket` does. */
+/** `write` returns false from this many bytes on, as a `net.Socket` of Node 20 does. */
 const HIGH_WATER_MARK = 16 * 1024;
 
 /**
@@ -30,6 +30,7 @@ export class LinkEnd implements Transport {
   ended = false;
   wroteAfterEnd = false;
 
+  readonly #highWaterMark: number;
   #held: Uint8Array[] = [];
   #corked = 0;
   #needsDrain = false;
@@ -40,12 +41,13 @@ export class LinkEnd implements Transport {
   #closed = false;
   readonly #events: (() => void)[] = [];
 
-  private constructor() {
+  private constructor(highWaterMark: number) {
+    this.#highWaterMark = highWaterMark;
     this.other = this;
   }
 
-  static pair(): [LinkEnd, LinkEnd] {
-    const [one, two] = [new LinkEnd(), new LinkEnd()];
+  static pair(highWaterMark: number = HIGH_WATER_MARK): [LinkEnd, LinkEnd] {
+    const [one, two] = [new LinkEnd(highWaterMark), new LinkEnd(highWaterMark)];
     one.other = two;
     two.other = one;
     return [one, two];
@@ -56,7 +58,7 @@ export class LinkEnd implements Transport {
     if (this.ended) this.wroteAfterEnd = true;
     this.#held.push(bytes);
     this.writableLength += bytes.length;
-    const accepted = this.writableLength < HIGH_WATER_MARK;
+    const accepted = this.writableLength < this.#highWaterMark;
     if (!accepted) this.#needsDrain = true;
     this.takeWhatItMay();
     return accepted;

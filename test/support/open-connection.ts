@@ -13,8 +13,8 @@ export class OpenConnection {
   readonly clock = new ManualClock();
   readonly connection: Connection;
   /**
-   * `text …`, `binary hex`, `ping hex`, `pong hex`, `drain`, `pending`, `error CODE`,
-   * `close code reason clean|unclean`.
+   * `text …`, `binary hex`, `piece hex`, `last piece hex`, `ping hex`, `pong hex`, `drain`,
+   * `pending`, `error CODE`, `close code reason clean|unclean`.
    */
   readonly log: string[] = [];
   readonly errors: ProtocolError[] = [];
@@ -29,6 +29,10 @@ export class OpenConnection {
         const bytes = source.subarray(start, end);
         log.push(opcode === 1 ? `text ${bytes.toString()}` : `binary ${bytes.toString('hex')}`);
         this.during.onMessage?.(opcode, source, start, end, ascii);
+      },
+      onPiece: (opcode, source, start, end, last) => {
+        log.push(`${last ? 'last ' : ''}piece ${source.toString('hex', start, end)}`);
+        this.during.onPiece?.(opcode, source, start, end, last);
       },
       onPing: (source, start, end) => {
         log.push(`ping ${source.toString('hex', start, end)}`);

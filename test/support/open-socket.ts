@@ -1,29 +1,70 @@
 import type { Socket as NetSocket } from 'node:net';
-import type { ConnectionOptions, Role } from '../../src/connection/handler.ts';
-import { resolveLimits } from '../../src/connection/limits.ts';
-import { Socket, type SocketEvents } from '../../src/connection/socket.ts';
+import type { EndpointOwner } from '../../src/connection/endpoint.ts';
+import type { Role } from '../../src/connection/handler.ts';
+import { Socket, endpointOf } from '../../src/connection/socket.ts';
+import type {
+  NodeTransport,
+  SocketEvents,
+  SocketHooks,
+} from '../../src/connection/socket-events.ts';
+import {
+  type Optional,
+  type ResolvedSocketOptions,
+  resolveSocketOptions,
+} from '../../src/connection/socket-options.ts';
 import { type RawFrame, type ReadFrame, peerFrame } from './bytes.ts';
 import { connectPair } from './loopback.ts';
 import { RawPeer } from './raw-peer.ts';
 
 /** Options of a connection, with the defaults of the library. */
-export function connectionOptions(options: Partial<ConnectionOptions> = {}): ConnectionOptions {
-  return { ...resolveLimits(options), autoPong: options.autoPong ?? true };
+function socketOptions(options: Optional<ResolvedSocketOptions>): ResolvedSocketOptions {
+  return { ...resolveSocketOptions(options), mayOverwrite: options.mayOverwrite ?? false };
+}
+
+const NO_BYTES = Buffer.alloc(0);
+
+/** A {@link Socket}, as a server and a client make it. */
+export function makeSocket(
+  role: Role,
+  transport: NodeTransport,
+  options: Optional<ResolvedSocketOptions> = {},
+  head: Buffer = NO_BYTES,
+  hooks?: SocketHooks<never>,
+  owner?: EndpointOwner,
+): Socket<undefined> {
+  const socket = new Socket({
+    role,
+    transport,
+    options: socketOptions(options),
+    data: undefined,
+    protocol: '',
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- they are called with it
+    hooks: hooks as SocketHooks<unknown> | undefined,
+    owner,
+  });
+  endpointOf(socket).open(head);
+  return socket;
 }
 
 /** A {@link Socket} over a real TCP connection, and the far end of that. */
 export class OpenSocket {
   readonly role: Role;
-  readonly socket: Socket;
+  readonly socket: Socket<undefined>;
   /** The transport of the socket itself. */
   readonly near: NetSocket;
   readonly peer: RawPeer;
 
-  constructor(role: Role, options: Partial<ConnectionOptions>, near: NetSocket, far: NetSocket) {
+  constructor(
+    role: Role,
+    options: Optional<ResolvedSocketOptions>,
+    near: NetSocket,
+    far: NetSocket,
+  ) {
     this.role = role;
     this.near = near;
     this.peer = new RawPeer(far);
-    this.socket = new Socket(role, near, connectionOptions(options), Buffer.alloc(0));
+    // As for every socket of Node, server and client know that it keeps nothing.
+    this.socket = makeSocket(role, near, { mayOverwrite: true, ...options });
   }
 
   /** Frames of the peer, in one write. */
@@ -54,7 +95,7 @@ export class OpenSocket {
 
 export async function openSocket(
   role: Role,
-  options: Partial<ConnectionOptions> = {},
+  options: Optional<ResolvedSocketOptions> = {},
 ): Promise<OpenSocket> {
   const { near, far } = await connectPair();
   return new OpenSocket(role, options, near, far);

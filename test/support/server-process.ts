@@ -28,7 +28,7 @@ export class ServerProcess {
   static echo(...flags: string[]): Promise<ServerProcess> {
     return ServerProcess.start(
       ['npm', 'run', '-s', 'echo', '--', '--port', '0', '--host', '127.0.0.1', ...flags],
-      /^listening on (ws:\/\/127\.0\.0\.1:[0-9]+)$/m,
+      /^listening on (wss?:\/\/127\.0\.0\.1:[0-9]+)$/m,
     );
   }
 

@@ -2,9 +2,8 @@
 import { connect as connectNet } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { onTestFinished } from 'vitest';
-import type { ConnectionOptions } from '../../src/connection/handler.ts';
-import { resolveLimits } from '../../src/connection/limits.ts';
-import { Socket } from '../../src/connection/socket.ts';
+import type { Socket } from '../../src/connection/socket.ts';
+import { type SocketOptions, resolveSocketOptions } from '../../src/connection/socket-options.ts';
 import { type ResponseHead, ResponseHeadParser } from '../../src/handshake/http1.ts';
 import {
   type Agreement,
@@ -13,6 +12,7 @@ import {
   createOffer,
 } from '../../src/handshake/offer.ts';
 import { CERTIFICATE } from './certificate.ts';
+import { makeSocket } from './open-socket.ts';
 import { SocketLog } from './socket-log.ts';
 
 export interface ThinClient {
@@ -32,7 +32,7 @@ export interface ThinClient {
 export function connectThinly(
   url: string,
   offerOptions: OfferOptions = {},
-  options: Partial<ConnectionOptions> = {},
+  options: SocketOptions = {},
 ): Promise<ThinClient> {
   const { protocol, hostname: host, port } = new URL(url);
   const offer = createOffer(new URL(url), offerOptions);
@@ -60,8 +60,8 @@ export function connectThinly(
         if (head === null) return;
         const agreement = checkAnswer(offer, head);
         leave();
-        const limits = { ...resolveLimits(options), autoPong: options.autoPong ?? true };
-        const socket = new Socket('client', transport, limits, chunk.subarray(at));
+        const resolved = resolveSocketOptions(options);
+        const socket = makeSocket('client', transport, resolved, chunk.subarray(at));
         resolve({ socket, log: new SocketLog(socket), agreement, head });
       } catch (error) {
         fail(error);

@@ -1,0 +1,479 @@
+/**
+ * The inside of a `Socket`: binds a `Connection` to a transport of Node, to a clock and to timers.
+ * Events up, calls down. What an application throws is caught here, and ends this socket alone.
+ *
+ * @module
+ */
+
+import type { EventEmitter } from 'node:events';
+import { ConnectionClosedError, type ProtocolError, asError, warn } from '../errors.ts';
+import { CLOSE_CODE } from '../frame/close-code.ts';
+import { type MessageOpcode, OPCODE } from '../frame/opcode.ts';
+import { Connection } from './connection.ts';
+import { Consumers, type ConsumersOwner, isPromiseLike } from './consumers.ts';
+import type { ConnectionHandler, Role } from './handler.ts';
+import { copyBytes, ownBytes } from './payload.ts';
+import type { PreparedMessage } from './prepared.ts';
+import { SocketPromises, closedError } from './promises.ts';
+import type { CloseResult, NodeTransport, SocketEvents, SocketHooks } from './socket-events.ts';
+import type { ResolvedSocketOptions } from './socket-options.ts';
+import { READY_STATE, type ReadyState } from './state.ts';
+
+/** Who made a socket. */
+export interface EndpointOwner {
+  /** The transport is gone. Called before any listener is told. */
+  onReleased(socket: EventEmitter<SocketEvents>): void;
+  /** What the application threw, where the socket has neither a hook nor a listener for errors. */
+  onUnheard(error: Error, socket: EventEmitter<SocketEvents>): void;
+}
+
+const NO_OWNER: EndpointOwner = { onReleased: () => {}, onUnheard: warn };
+const NO_HOOKS: SocketHooks<unknown> = {};
+
+/**
+ * The way from a transport to its endpoint. What listens to a transport is the same function for
+ * all of them: a closure for each event of each connection is memory that every idle one needs.
+ */
+const ENDPOINT: unique symbol = Symbol('endpoint');
+type BoundTransport = NodeTransport & { [ENDPOINT]?: Endpoint };
+
+function onData(this: BoundTransport, chunk: Buffer): void {
+  this[ENDPOINT]!.receive(chunk);
+}
+function onEnd(this: BoundTransport): void {
+  this[ENDPOINT]!.receiveEnd();
+}
+function onDrain(this: BoundTransport): void {
+  this[ENDPOINT]!.receiveDrain();
+}
+function onClose(this: BoundTransport): void {
+  this[ENDPOINT]!.receiveClose();
+}
+/** A reset: 'close' follows, and tells all that there is to tell (1006). */
+function onError(this: BoundTransport): void {
+  this[ENDPOINT]!.connection.terminate();
+}
+
+const flush = (endpoint: Endpoint): void => endpoint.flush();
+const receiveHead = (endpoint: Endpoint): void => endpoint.receiveHead();
+const tick = (endpoint: Endpoint): void => endpoint.tick();
+const giveUp = (endpoint: Endpoint): void => endpoint.giveUp();
+const giveUpClosing = (endpoint: Endpoint): void => endpoint.connection.terminate();
+
+export class Endpoint implements ConnectionHandler, ConsumersOwner {
+  readonly connection: Connection;
+  readonly consumers: Consumers;
+  /** Messages that are sent from iterables, of which nobody knows when they end. */
+  openMessages = 0;
+  readonly #socket: EventEmitter<SocketEvents>;
+  readonly #transport: NodeTransport;
+  readonly #options: ResolvedSocketOptions;
+  readonly #hooks: SocketHooks<unknown>;
+  readonly #owner: EndpointOwner;
+
+  /** What came behind the handshake, until it was read. */
+  #head: Buffer | null = null;
+  #timer: NodeJS.Timeout | null = null;
+  /** When the timer fires; it is left alone as long as that is early enough. */
+  #timerAt = Number.POSITIVE_INFINITY;
+
+  #promises: SocketPromises | null = null;
+  /** How it ended, once the transport is gone. */
+  #result: CloseResult | null = null;
+  #closeTold = false;
+  #handlingTimer: NodeJS.Timeout | null = null;
+  /** What the peer did wrong, until it is told: behind the messages that came before. */
+  #failure: ProtocolError | null = null;
+  /** We asked for the end. */
+  #left = false;
+  /** Our Close waits for what was sent before. */
+  #closesLater = false;
+
+  constructor(
+    role: Role,
+    socket: EventEmitter<SocketEvents>,
+    transport: NodeTransport,
+    options: ResolvedSocketOptions,
+    hooks: SocketHooks<unknown> = NO_HOOKS,
+    owner: EndpointOwner = NO_OWNER,
+  ) {
+    this.#socket = socket;
+    this.#transport = transport;
+    this.#options = options;
+    this.#hooks = hooks;
+    this.#owner = owner;
+    this.consumers = new Consumers(this, socket, hooks, options);
+    this.connection = new Connection(role, transport, this, performance, options);
+    if (this.consumers.wantsStreams) this.connection.giveInPieces(true);
+    (transport as BoundTransport)[ENDPOINT] = this;
+    transport.on('data', onData);
+    transport.on('end', onEnd);
+    transport.on('drain', onDrain);
+    transport.on('close', onClose);
+    transport.on('error', onError);
+    this.schedule();
+  }
+
+  /**
+   * Calls the hook `open`, and then reads.
+   *
+   * @param head - bytes of the transport that came behind the handshake: the first frames
+   */
+  open(head: Buffer): void {
+    if (head.length > 0) {
+      this.#head = Buffer.from(head);
+      // Whoever made the socket adds listeners first, or whoever awaits it: a tick alone would come
+      // before that.
+      queueMicrotask(() => process.nextTick(receiveHead, this));
+    }
+    // A listener of the server may have closed it.
+    if (this.#hooks.open === undefined || !this.isOpen) return;
+    const done = this.call(() => this.#hooks.open!(this.#socket));
+    if (done !== null) this.consumers.waitFor(done);
+  }
+
+  get result(): CloseResult | null {
+    return this.#result;
+  }
+
+  // ── What happens to the transport ─────────────────────────────────────────────────────────
+
+  receive(chunk: Buffer): void {
+    if (this.#head !== null) this.receiveHead();
+    try {
+      this.connection.receive(chunk);
+    } catch (error) {
+      // Not what an application threw, which is caught where it is called: a text that is longer
+      // than a string can be, memory that there is not.
+      this.onThrown(error);
+    }
+    this.schedule();
+  }
+
+  receiveHead(): void {
+    const head = this.#head;
+    if (head === null) return;
+    this.#head = null;
+    this.receive(head);
+  }
+
+  receiveEnd(): void {
+    this.receiveHead();
+    this.connection.receiveEnd();
+    this.schedule();
+  }
+
+  receiveDrain(): void {
+    this.connection.receiveDrain();
+    // Messages may have waited for our answers to leave.
+    this.consumers.pump();
+    this.schedule();
+  }
+
+  receiveClose(): void {
+    this.receiveHead();
+    this.#owner.onReleased(this.#socket);
+    this.connection.receiveTransportClose();
+    this.schedule();
+  }
+
+  flush(): void {
+    this.connection.flush();
+    this.schedule();
+  }
+
+  tick(): void {
+    this.#timer = null;
+    this.#timerAt = Number.POSITIVE_INFINITY;
+    this.connection.tick();
+    this.schedule();
+  }
+
+  /** Makes sure that a timer fires when the connection wants to look at the clock. */
+  private schedule(): void {
+    const { deadline } = this.connection;
+    if (deadline >= this.#timerAt && deadline !== Number.POSITIVE_INFINITY) return;
+    if (deadline === this.#timerAt) return;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#timerAt = deadline;
+    if (deadline === Number.POSITIVE_INFINITY) return;
+    this.#timer = setTimeout(tick, Math.max(0, deadline - performance.now()), this);
+    // The open transport keeps the process alive, and not the wait for its next Ping.
+    this.#timer.unref();
+  }
+
+  // ── What the application wants ────────────────────────────────────────────────────────────
+
+  get isOpen(): boolean {
+    return this.connection.readyState === READY_STATE.OPEN;
+  }
+
+  sendFragment(opcode: MessageOpcode, data: string | Uint8Array, fin: boolean): boolean {
+    return this.afterSend(this.connection.sendFragment(opcode, data, fin));
+  }
+
+  /**
+   * A listener of the socket came or went.
+   *
+   * @param event - undefined where all listeners went
+   */
+  onListeners(event: unknown): void {
+    this.consumers.onListeners(event);
+    if (event !== 'message') this.connection.giveInPieces(this.consumers.wantsStreams);
+  }
+
+  /** Whether our Close waits, so that nothing more is sent. */
+  get isLeaving(): boolean {
+    return this.#closesLater;
+  }
+
+  send(opcode: MessageOpcode, data: string | Uint8Array): boolean {
+    return !this.#closesLater && this.afterSend(this.connection.send(opcode, data));
+  }
+
+  sendPrepared(message: PreparedMessage): boolean {
+    return !this.#closesLater && this.afterSend(this.connection.sendPrepared(message));
+  }
+
+  /** Something was sent, with this answer of the connection. */
+  afterSend(hasRoom: boolean): boolean {
+    this.consumers.onSent();
+    // It may have failed the connection, which must end some time then.
+    if (!hasRoom) this.schedule();
+    return hasRoom;
+  }
+
+  close(code: number | undefined, reason: string | undefined): Promise<CloseResult> {
+    const isInBlob = this.isOpen && this.connection.isInMessage && this.openMessages === 0;
+    if (!this.#left && isInBlob) this.closeLater(code, reason);
+    else if (!this.#closesLater) this.connection.close(code, reason);
+    this.leave();
+    return this.promises.closed();
+  }
+
+  /** What was sent before goes out before: a Blob is under way. */
+  private closeLater(code: number | undefined, reason: string | undefined): void {
+    this.#closesLater = true;
+    const timer = setTimeout(giveUpClosing, this.#options.closeTimeout, this);
+    this.promises.onceClosed(() => clearTimeout(timer));
+    this.connection.takeTurn((granted) => {
+      clearTimeout(timer);
+      if (!granted) return;
+      this.connection.close(code, reason);
+      this.schedule();
+    });
+  }
+
+  get readyState(): ReadyState {
+    const { readyState } = this.connection;
+    if (readyState === READY_STATE.OPEN && this.#closesLater) return READY_STATE.CLOSING;
+    return readyState;
+  }
+
+  /** The same for a stream, which sends no more, and reads what the peer still sends. */
+  endSending(): Promise<CloseResult> {
+    this.connection.close(CLOSE_CODE.NORMAL_CLOSURE, '', true);
+    this.schedule();
+    return this.promises.closed();
+  }
+
+  resume(): void {
+    this.consumers.resume();
+    const isOver = this.#result !== null && !this.#closeTold;
+    if (isOver && this.#handlingTimer === null) this.startHandlingTimeout();
+  }
+
+  terminate(): void {
+    this.connection.terminate();
+    this.leave();
+  }
+
+  /** Ends the socket with 1011 for what the application threw. */
+  onThrown(thrown: unknown): void {
+    // What a handler waited for did not come, since the peer leaves: `close` tells.
+    if (thrown instanceof ConnectionClosedError && !this.isOpen) return;
+    this.connection.failInternally();
+    this.leave();
+    this.tellError(asError(thrown), true);
+  }
+
+  /** Nothing that came and was not given out is wanted any more. */
+  private leave(): void {
+    this.#left = true;
+    this.consumers.discard();
+    this.schedule();
+  }
+
+  /** What may be waited for. Most sockets wait for nothing. */
+  get promises(): SocketPromises {
+    this.#promises ??= new SocketPromises(this.connection, this.#transport, this.#result);
+    return this.#promises;
+  }
+
+  // ── ConsumersOwner ────────────────────────────────────────────────────────────────────────
+
+  get isBlocked(): boolean {
+    return this.connection.isBlocked && this.isOpen;
+  }
+
+  onHold(hold: boolean): void {
+    if (hold) this.connection.pause();
+    else this.connection.resume();
+    this.schedule();
+  }
+
+  onHandled(): void {
+    this.tellFailure();
+    if (this.#result !== null) this.tellClose(this.#result);
+  }
+
+  // ── ConnectionHandler ─────────────────────────────────────────────────────────────────────
+
+  onMessage(
+    opcode: MessageOpcode,
+    source: Buffer,
+    start: number,
+    end: number,
+    ascii: boolean,
+  ): void {
+    if (opcode === OPCODE.TEXT && this.#options.text === 'string') {
+      this.consumers.receive(source.toString(ascii ? 'latin1' : 'utf8', start, end), false);
+    } else {
+      this.consumers.receive(ownBytes(source, start, end), opcode === OPCODE.BINARY);
+    }
+  }
+
+  onPiece(opcode: MessageOpcode, source: Buffer, start: number, end: number, last: boolean): void {
+    this.consumers.receivePiece(ownBytes(source, start, end), opcode === OPCODE.BINARY, last);
+  }
+
+  onPing(source: Buffer, start: number, end: number): void {
+    if (this.#hooks.ping !== undefined) {
+      const payload = copyBytes(source, start, end);
+      this.callAside(() => this.#hooks.ping!(this.#socket, payload));
+    }
+    if (this.#socket.listenerCount('ping') > 0) {
+      this.callAside(() => this.#socket.emit('ping', copyBytes(source, start, end)));
+    }
+  }
+
+  onPong(source: Buffer, start: number, end: number): void {
+    this.#promises?.hearPong(source, start, end);
+    if (this.#hooks.pong !== undefined) {
+      const payload = copyBytes(source, start, end);
+      this.callAside(() => this.#hooks.pong!(this.#socket, payload));
+    }
+    if (this.#socket.listenerCount('pong') > 0) {
+      this.callAside(() => this.#socket.emit('pong', copyBytes(source, start, end)));
+    }
+  }
+
+  onDrain(): void {
+    this.#promises?.onDrain();
+    // It may have been for fragments alone; then another one follows.
+    if (!this.connection.hasRoom()) return;
+    if (this.#hooks.drain !== undefined) this.callAside(() => this.#hooks.drain!(this.#socket));
+    this.callAside(() => this.#socket.emit('drain'));
+  }
+
+  onPending(): void {
+    process.nextTick(flush, this);
+  }
+
+  onError(error: ProtocolError): void {
+    this.#failure = error;
+    if (!this.consumers.isHandling) this.tellFailure();
+  }
+
+  onClose(code: number, reason: string, wasClean: boolean): void {
+    const result = { code, reason, wasClean };
+    this.#result = result;
+    this.#promises?.onClose(result);
+    this.consumers.end(() => closedError(result));
+    if (this.#left || !this.consumers.isHandling) {
+      this.onHandled();
+      return;
+    }
+    // Who has paused means to go on.
+    if (!this.consumers.isPaused) this.startHandlingTimeout();
+  }
+
+  private startHandlingTimeout(): void {
+    this.#handlingTimer = setTimeout(giveUp, this.#options.closeTimeout, this);
+    this.#handlingTimer.unref();
+  }
+
+  /** The peer has left, and what it had sent is still not handled. */
+  giveUp(): void {
+    this.consumers.discard();
+    const message = 'what the peer had sent was not handled within closeTimeout of its leaving';
+    this.tellError(new Error(message), true);
+    this.onHandled();
+  }
+
+  // ── What the application is told ──────────────────────────────────────────────────────────
+
+  /** Calls the application. What it throws ends this socket, and no more. */
+  private call(callback: () => unknown): PromiseLike<unknown> | null {
+    try {
+      const result = callback();
+      return isPromiseLike(result) ? result : null;
+    } catch (error) {
+      this.onThrown(error);
+      return null;
+    }
+  }
+
+  /** The same, where nothing waits for what it does. */
+  private callAside(callback: () => unknown): void {
+    const done = this.call(callback);
+    if (done !== null) Promise.resolve(done).then(undefined, (error) => this.onThrown(error));
+  }
+
+  private tellFailure(): void {
+    const failure = this.#failure;
+    this.#failure = null;
+    if (failure !== null) this.tellError(failure, false);
+  }
+
+  private tellClose({ code, reason, wasClean }: CloseResult): void {
+    if (this.#closeTold) return;
+    this.#closeTold = true;
+    if (this.#handlingTimer !== null) clearTimeout(this.#handlingTimer);
+    if (this.#hooks.close !== undefined) {
+      this.callAside(() => this.#hooks.close!(this.#socket, code, reason, wasClean));
+    }
+    this.callAside(() => this.#socket.emit('close', code, reason, wasClean));
+  }
+
+  /**
+   * An 'error' that nobody listens to would end the process, and so would a listener that throws.
+   *
+   * @param isOurs - whether it has to be heard by somebody: a mistake of the application, which
+   *   nothing else tells
+   */
+  private tellError(error: Error, isOurs: boolean): void {
+    const hasHook = this.#hooks.error !== undefined;
+    const hasListener = this.#socket.listenerCount('error') > 0;
+    if (!hasHook && !hasListener) {
+      if (isOurs) this.#owner.onUnheard(error, this.#socket);
+      return;
+    }
+    try {
+      if (hasHook) catchRejection(this.#hooks.error(this.#socket, error));
+    } catch (thrown) {
+      warn(thrown);
+    }
+    try {
+      if (hasListener) this.#socket.emit('error', error);
+    } catch (thrown) {
+      warn(thrown);
+    }
+  }
+}
+
+/** A hook for errors that is async and rejects: to tell it of its own error would never end. */
+function catchRejection(done: unknown): void {
+  if (isPromiseLike(done)) Promise.resolve(done).then(undefined, warn);
+}

@@ -1,0 +1,254 @@
+/**
+ * Frames to writes: where frames are put together, and how they are given to the transport. The
+ * lowest part of the sending half: it knows no message, no limit and no order but the one in which
+ * it is called.
+ *
+ * @module
+ */
+
+import { FrameEncoder, maxTextFrameSize } from '../frame/encoder.ts';
+import { MAX_HEADER_SIZE, headerSize, writeHeader } from '../frame/header.ts';
+import { type Slab, SLAB_SIZE, slabWithRoom } from './slab.ts';
+import type { Transport } from './transport.ts';
+
+/** A payload from this size on is cheaper to leave where it is than to copy. */
+const COPY_BELOW = 16 * 1024;
+
+/** From this many code units on, measuring a text is cheaper than leaving so much of a slab unused. */
+const MEASURE_FROM = 1024;
+
+/** They have no state, so all connections of a role share one. */
+const CLIENT_ENCODER = new FrameEncoder(true);
+const SERVER_ENCODER = new FrameEncoder(false);
+
+/** Bytes to write, and the slab that they lie in, where they do. */
+interface Part {
+  readonly bytes: Uint8Array;
+  readonly slab: Slab | null;
+}
+
+export class FrameWriter {
+  readonly #encoder: FrameEncoder;
+  readonly #transport: Transport;
+  readonly #mayOverwrite: boolean;
+  /** Inside a call of the transport, which may call back. */
+  #writing = false;
+
+  /** The run of bytes in a slab to which the next frame may be added. */
+  #slab: Slab | null = null;
+  #runStart = 0;
+  #runEnd = 0;
+  /** What goes before that run, in order; with the slab that a part lies in, where it does. */
+  #parts: Part[] | null = null;
+  #pendingSize = 0;
+
+  /** All bytes that the transport was given. */
+  #writtenSize = 0;
+  /** The transport asked for a pause, and has not drained since. */
+  #blocked = false;
+
+  /**
+   * @param mayOverwrite - whether the transport is done with bytes as soon as its `writableLength`
+   *   is 0, so that the memory of frames can be used again
+   */
+  constructor(masked: boolean, transport: Transport, mayOverwrite: boolean) {
+    this.#encoder = masked ? CLIENT_ENCODER : SERVER_ENCODER;
+    this.#transport = transport;
+    this.#mayOverwrite = mayOverwrite;
+  }
+
+  /** Whether frames are masked: those of a client. */
+  get isMasked(): boolean {
+    return this.#encoder.masked;
+  }
+
+  /** Bytes that wait for {@link write}. */
+  get pendingSize(): number {
+    return this.#pendingSize;
+  }
+
+  /** Bytes that the network has not taken yet. */
+  get unsentSize(): number {
+    return this.#transport.writableLength;
+  }
+
+  /** All bytes that the network has taken so far. */
+  get takenSize(): number {
+    return this.#writtenSize - this.#transport.writableLength;
+  }
+
+  /** The transport asked for a pause, and {@link unblock} was not called since. */
+  get isBlocked(): boolean {
+    return this.#blocked;
+  }
+
+  /** The transport has drained. */
+  unblock(): void {
+    this.#blocked = false;
+  }
+
+  /** Puts a frame that is whole already behind all that waits. Its bytes must never change. */
+  append(frame: Uint8Array): void {
+    if (frame.length >= COPY_BELOW) {
+      this.sealRun();
+      this.addPart(frame, null);
+      this.#pendingSize += frame.length;
+    } else {
+      const slab = this.claim(frame.length);
+      slab.bytes.set(frame, slab.end);
+      slab.end += frame.length;
+      this.#runEnd = slab.end;
+      this.#pendingSize += frame.length;
+    }
+    if (this.#pendingSize >= SLAB_SIZE) this.write();
+  }
+
+  /** Puts one frame behind all that waits. */
+  frame(first: number, data: string | Uint8Array): void {
+    if (isLarge(data)) {
+      this.largeFrame(first, data);
+    } else {
+      const isText = typeof data === 'string';
+      const slab = this.claim(isText ? textRoom(data) : MAX_HEADER_SIZE + data.length);
+      const start = slab.end;
+      slab.end = isText
+        ? this.#encoder.encodeText(slab.bytes, slab.words, start, first, data)
+        : this.#encoder.encode(slab.bytes, slab.words, start, first, data);
+      this.#runEnd = slab.end;
+      this.#pendingSize += slab.end - start;
+    }
+    // What waits stays below the size of a slab, and the first bytes leave while more is made.
+    if (this.#pendingSize >= SLAB_SIZE) this.write();
+  }
+
+  /** The transport is gone: forgets what waits. */
+  discard(): void {
+    this.sealRun();
+    for (const { slab } of this.#parts ?? []) slab?.settle(true);
+    this.#parts = null;
+    this.#pendingSize = 0;
+  }
+
+  /**
+   * A frame that is too large to be copied into a slab. Unmasked bytes stay where they are: they
+   * are the caller's, who must not change them before they were sent.
+   */
+  private largeFrame(first: number, data: string | Uint8Array): void {
+    if (typeof data === 'string' || this.#encoder.masked) {
+      const frame = this.#encoder.encodeAlone(first, data);
+      this.sealRun();
+      this.addPart(frame, null);
+      this.#pendingSize += frame.length;
+      return;
+    }
+    const size = headerSize(data.length, false);
+    const slab = this.claim(size);
+    slab.end = writeHeader(slab.bytes, slab.end, first, data.length, false, 0);
+    this.#runEnd = slab.end;
+    this.sealRun();
+    this.addPart(data, null);
+    this.#pendingSize += size + data.length;
+    // At once, so that the caller may use the bytes again where the network takes them.
+    this.write();
+  }
+
+  /** A slab with room at its end, where a run of ours ends or begins. */
+  private claim(size: number): Slab {
+    const slab = slabWithRoom(size);
+    if (this.#slab === slab && this.#runEnd === slab.end) return slab;
+    this.sealRun();
+    slab.claim();
+    this.#slab = slab;
+    this.#runStart = slab.end;
+    this.#runEnd = slab.end;
+    return slab;
+  }
+
+  /** Ends the run: the next frame will not lie behind it. */
+  private sealRun(): void {
+    const slab = this.#slab;
+    if (slab === null) return;
+    this.#slab = null;
+    this.addPart(slab.bytes.subarray(this.#runStart, this.#runEnd), slab);
+  }
+
+  private addPart(bytes: Uint8Array, slab: Slab | null): void {
+    (this.#parts ??= []).push({ bytes, slab });
+  }
+
+  /** Gives the transport all that waits, in one write where it lies together. */
+  write(): void {
+    // A transport that calls back inside `write` must not get frames between parts of another.
+    if (this.#writing) return;
+    this.#writing = true;
+    try {
+      while (this.#pendingSize > 0) this.writeOnce();
+    } finally {
+      this.#writing = false;
+    }
+  }
+
+  private writeOnce(): void {
+    const transport = this.#transport;
+    // Where bytes wait already, these will have to wait too, and would keep a whole slab from being
+    // used again: a peer that reads nothing would cost many times the bytes that wait for it.
+    const copies = !this.#mayOverwrite || transport.writableLength > 0;
+    const slab = this.#slab;
+    let parts = this.#parts;
+    let accepted = true;
+
+    // The state is right before the transport is called.
+    this.#parts = null;
+    this.#slab = null;
+    this.#writtenSize += this.#pendingSize;
+    this.#pendingSize = 0;
+
+    if (parts === null && slab !== null) {
+      accepted = transport.write(this.runOf(slab, copies));
+      slab.settle(copies || transport.writableLength === 0);
+    } else {
+      if (slab !== null) (parts ??= []).push({ bytes: this.runOf(slab, false), slab });
+      accepted = this.writeParts(parts ?? [], copies);
+    }
+    if (!accepted && transport.writableLength > 0) this.#blocked = true;
+  }
+
+  private runOf(slab: Slab, copies: boolean): Buffer {
+    const run = slab.bytes.subarray(this.#runStart, this.#runEnd);
+    return copies ? copyExactly(run) : run;
+  }
+
+  private writeParts(parts: readonly Part[], copies: boolean): boolean {
+    const transport = this.#transport;
+    let accepted = true;
+    transport.cork();
+    for (const { bytes, slab } of parts) {
+      accepted = transport.write(copies && slab !== null ? copyExactly(bytes) : bytes);
+    }
+    transport.uncork();
+    // Whether the network took them is known after uncork, which a transport may put off.
+    const taken = transport.writableLength === 0;
+    for (const { slab } of parts) slab?.settle(copies || taken);
+    return accepted;
+  }
+}
+
+/** A copy in memory of its own: one in a pool would keep that whole pool from being freed. */
+function copyExactly(bytes: Uint8Array): Buffer {
+  const copy = Buffer.allocUnsafeSlow(bytes.length);
+  copy.set(bytes);
+  return copy;
+}
+
+/** Room for the frame of a text: guessed for a short one, measured where a guess would be wide. */
+function textRoom(text: string): number {
+  if (text.length <= MEASURE_FROM) return maxTextFrameSize(text);
+  return MAX_HEADER_SIZE + Buffer.byteLength(text);
+}
+
+/** Whether a payload is not copied into a slab. Where its length decides, it is not measured. */
+function isLarge(data: string | Uint8Array): boolean {
+  if (data.length >= COPY_BELOW) return true;
+  if (typeof data !== 'string' || data.length * 3 < COPY_BELOW) return false;
+  return Buffer.byteLength(data) >= COPY_BELOW;
+}

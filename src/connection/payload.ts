@@ -1,0 +1,103 @@
+/**
+ * What an application gives as payload, read as bytes; and what it is given. A wrong type is refused before anything
+ * changes: a number would otherwise be a size, and the elements of a wider array would be cut to
+ * bytes.
+ *
+ * @module
+ */
+
+import { MAX_CONTROL_SIZE } from '../frame/header.ts';
+import { OPCODE } from '../frame/opcode.ts';
+import { isValidUtf8 } from '../frame/utf8.ts';
+
+/** Bytes in any of the forms that JavaScript has. A view means exactly the bytes that it shows. */
+export type Bytes = ArrayBufferLike | ArrayBufferView;
+
+/** The name that an object has in every realm; `instanceof` would refuse that of a test runner. */
+function tagOf(value: unknown): string {
+  return Object.prototype.toString.call(value);
+}
+
+function isArrayBuffer(data: unknown): data is ArrayBufferLike {
+  const tag = tagOf(data);
+  return tag === '[object ArrayBuffer]' || tag === '[object SharedArrayBuffer]';
+}
+
+export function isBlob(data: unknown): data is Blob {
+  const tag = tagOf(data);
+  return tag === '[object Blob]' || tag === '[object File]';
+}
+
+export function isBytes(data: unknown): data is Bytes {
+  return ArrayBuffer.isView(data) || isArrayBuffer(data);
+}
+
+/**
+ * The bytes of a buffer or a view, which are not copied.
+ *
+ * @throws {TypeError} for anything else
+ */
+export function toBytes(data: unknown): Uint8Array {
+  if (data instanceof Uint8Array) return data;
+  if (ArrayBuffer.isView(data)) {
+    return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  }
+  if (isArrayBuffer(data)) return new Uint8Array(data);
+  throw new TypeError('data must be a string, an ArrayBuffer or a view of one');
+}
+
+/**
+ * The bytes of a text.
+ *
+ * @throws {TypeError} where they are not UTF-8: the peer would have to fail the connection
+ *   (section 8.1)
+ */
+export function toTextBytes(data: unknown): Uint8Array {
+  const bytes = toBytes(data);
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (!isValidUtf8(buffer, 0, buffer.length)) throw new TypeError('a text must be valid UTF-8');
+  return bytes;
+}
+
+/** Refuses what {@link Connection} does not take: it knows strings and bytes. */
+export function checkMessage(opcode: number, data: string | Uint8Array): void {
+  if (opcode !== OPCODE.TEXT && opcode !== OPCODE.BINARY) {
+    throw new TypeError('the opcode of a message is that of text or binary');
+  }
+  if (typeof data !== 'string') checkBytes(data);
+}
+
+/**
+ * @throws {TypeError | RangeError} for what is no bytes, or too many of them
+ */
+export function checkControl(payload: Uint8Array): void {
+  checkBytes(payload);
+  if (payload.length > MAX_CONTROL_SIZE) {
+    throw new RangeError(
+      `a control frame has at most ${MAX_CONTROL_SIZE} bytes of payload (RFC 6455, section 5.5)`,
+    );
+  }
+}
+
+function checkBytes(data: Uint8Array): void {
+  if (data instanceof Uint8Array) return;
+  if (tagOf(data) !== '[object Uint8Array]') {
+    throw new TypeError('data must be a string or a Uint8Array');
+  }
+}
+
+/**
+ * A copy costs less than what a view would keep alive: a chunk of up to 64 KiB for a few bytes. So
+ * only bytes that fill at least half of their buffer are given out as a view of it.
+ */
+export function ownBytes(source: Buffer, start: number, end: number): Buffer {
+  return 2 * (end - start) >= source.length
+    ? source.subarray(start, end)
+    : copyBytes(source, start, end);
+}
+
+export function copyBytes(source: Buffer, start: number, end: number): Buffer {
+  const bytes = Buffer.allocUnsafe(end - start);
+  source.copy(bytes, 0, start, end);
+  return bytes;
+}

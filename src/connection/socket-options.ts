@@ -1,0 +1,98 @@
+/**
+ * What a socket may be told: the limits of its connection, the bounds of its queue, and how it
+ * gives out messages.
+ *
+ * @module
+ */
+
+import type { QueueLimits } from './delivery.ts';
+import type { ConnectionOptions } from './handler.ts';
+import { type ConnectionLimits, DEFAULT_LIMITS, checkLimit, resolveLimits } from './limits.ts';
+
+/** `'string'`: a string. `'buffer'`: a Buffer of UTF-8, as a binary is; `binary` tells them apart. */
+export type TextForm = 'string' | 'buffer';
+
+/** Every one may be left out. */
+export type Optional<Options> = { readonly [name in keyof Options]?: Options[name] | undefined };
+
+export interface SocketOptions extends Optional<ConnectionLimits>, Optional<QueueLimits> {
+  /** Whether a Ping is answered by itself. Default: true. */
+  readonly autoPong?: boolean | undefined;
+  /** How a text is given out. Default: `'string'`. */
+  readonly text?: TextForm | undefined;
+}
+
+export interface ResolvedSocketOptions extends ConnectionOptions, QueueLimits {
+  readonly text: TextForm;
+  readonly mayOverwrite: boolean;
+}
+
+export const DEFAULT_QUEUE_LIMITS: QueueLimits = {
+  maxQueue: 64,
+  maxQueueSize: 1024 * 1024,
+};
+
+export const SOCKET_OPTION_NAMES: readonly string[] = [
+  ...Object.keys(DEFAULT_LIMITS),
+  ...Object.keys(DEFAULT_QUEUE_LIMITS),
+  'autoPong',
+  'text',
+];
+
+/** Options of other libraries, with what they are here. */
+const ELSEWHERE: ReadonlyMap<string, string> = new Map([
+  ['verifyClient', 'the hook `upgrade` of a route decides who may come'],
+  ['handleProtocols', 'the hook `upgrade` of a route may return a `protocol`'],
+  ['noServer', 'a server without `port` and `server` waits for `handleUpgrade`'],
+  ['perMessageDeflate', 'permessage-deflate is not there yet'],
+]);
+
+/**
+ * Refuses a name that nobody would look at: a misspelt limit is no limit, and a check that is never
+ * called lets everybody in.
+ *
+ * @param what - takes them: for the error
+ * @throws {TypeError} for what is no object, and for a name that is not among `names`
+ */
+export function checkNames(options: unknown, names: ReadonlySet<string>, what: string): void {
+  if (typeof options !== 'object' || options === null) {
+    throw new TypeError(`${what} takes its options in an object`);
+  }
+  for (const name of Object.keys(options)) {
+    if (names.has(name)) continue;
+    const hint = ELSEWHERE.get(name);
+    throw new TypeError(`${what} has no option ${name}${hint === undefined ? '' : `: ${hint}`}`);
+  }
+}
+
+/**
+ * Fills in the defaults: those of `base`, where there is one.
+ *
+ * @throws {TypeError | RangeError} as `resolveLimits`, and for a `text` that there is not
+ */
+export function resolveSocketOptions(
+  options: SocketOptions,
+  base: Optional<ResolvedSocketOptions> = {},
+): ResolvedSocketOptions {
+  const limits: Record<string, unknown> = { ...base };
+  for (const [name, value] of Object.entries(options)) {
+    if (value !== undefined) limits[name] = value;
+  }
+  const given: SocketOptions = limits;
+  const queue: QueueLimits = {
+    maxQueue: given.maxQueue ?? DEFAULT_QUEUE_LIMITS.maxQueue,
+    maxQueueSize: given.maxQueueSize ?? DEFAULT_QUEUE_LIMITS.maxQueueSize,
+  };
+  for (const [name, value] of Object.entries(queue)) checkLimit(name, value);
+  const text: unknown = given.text ?? 'string';
+  if (text !== 'string' && text !== 'buffer') {
+    throw new TypeError("text is 'string' or 'buffer'");
+  }
+  return {
+    ...resolveLimits(given),
+    ...queue,
+    autoPong: given.autoPong ?? true,
+    text,
+    mayOverwrite: false,
+  };
+}

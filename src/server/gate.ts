@@ -1,0 +1,310 @@
+/**
+ * The way into a server: every transport passes here, from the moment it is accepted, or handed
+ * over, to its answer. Which host and origin may enter, how many may wait, what the routes decide.
+ *
+ * @module
+ */
+
+import type { IncomingMessage } from 'node:http';
+import { Socket as NetSocket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { isPromiseLike } from '../connection/consumers.ts';
+import { quiet } from '../connection/waiters.ts';
+import { HandshakeError, asError } from '../errors.ts';
+import {
+  type HandshakeRequest,
+  acceptResponse,
+  errorResponse,
+  readRequest,
+} from '../handshake/accept.ts';
+import { formatCookie } from '../handshake/cookie.ts';
+import { HeaderFields, checkHeaders } from '../handshake/fields.ts';
+import type { RequestHead } from '../handshake/http1.ts';
+import { refusal } from '../handshake/refusal.ts';
+import { chooseSubprotocol } from '../handshake/subprotocol.ts';
+import { Arrival, type ArrivalOwner, catchErrors } from './arrival.ts';
+import type { ListenerOwner } from './listener.ts';
+import type { ResolvedServerOptions } from './options.ts';
+import { refuse } from './refuse.ts';
+import type { Upgrader } from './registry.ts';
+import type { UpgradeRequest } from './request.ts';
+import type { Refusal, Route, UpgradeAcceptance } from './route.ts';
+import type { ServerSocket } from './server-socket.ts';
+import { type Decision, Upgrade, type UpgradeOwner } from './upgrade.ts';
+
+/** What a {@link Gate} tells its server. */
+export interface GateOwner {
+  /** The fields of an answer that is about to be sent. They may be changed. */
+  onHeaders(headers: [name: string, value: string][], request: UpgradeRequest): void;
+  /** The handshake is over: what comes from the transport now are frames, `rest` the first. */
+  onOpen(decision: Decision, transport: Duplex, protocol: string, rest: Buffer): ServerSocket;
+  /** Something of the application threw, or the listener failed. */
+  onError(error: Error): void;
+  /** An http server that we are attached to listens. */
+  onListening(): void;
+}
+
+/** Who waits for the outcome of an upgrade, beside the client. */
+interface Waiting {
+  readonly resolve?: (socket: ServerSocket) => void;
+  readonly reject?: (error: Error) => void;
+  /** Where other servers may take it. Otherwise it is refused with 404. */
+  readonly onPassed?: (rest: Buffer) => void;
+}
+
+const NOBODY: Waiting = {};
+
+export class Gate implements ListenerOwner, ArrivalOwner, UpgradeOwner, Upgrader {
+  readonly #owner: GateOwner;
+  readonly #options: ResolvedServerOptions;
+  /** In the order in which they are asked. */
+  readonly routes: Route[] = [];
+  /** Takes every path, as long as there is no route. */
+  readonly #anyRoute: readonly Route[];
+  /** From now on everything is refused with 503, or not any more. */
+  isClosing = false;
+
+  /** In their handshake. */
+  readonly #arrivals = new Map<Arrival, Waiting>();
+  /** What http servers have handed over: an answer goes out once. */
+  readonly #taken = new WeakSet<Duplex>();
+  /** Transports that hear that they are refused. */
+  readonly #refused = new Set<Duplex>();
+
+  constructor(owner: GateOwner, options: ResolvedServerOptions, anyRoute: Route) {
+    this.#owner = owner;
+    this.#options = options;
+    this.#anyRoute = [anyRoute];
+  }
+
+  get handshakeTimeout(): number {
+    return this.#options.handshakeTimeout;
+  }
+
+  /** Ends all that is in its handshake: with an answer, where there is one to wait for. */
+  close(): void {
+    this.isClosing = true;
+    for (const arrival of this.#arrivals.keys()) this.answer(arrival, refusal('CLOSING'));
+  }
+
+  /** Ends those too that do not leave. */
+  destroy(): void {
+    for (const transport of this.#refused) transport.destroy();
+  }
+
+  // ── Who comes ─────────────────────────────────────────────────────────────────────────────
+
+  mayAccept(transport: NetSocket, securing: number | null): boolean {
+    if (this.#arrivals.size + (securing ?? 0) < this.#options.maxPendingUpgrades) return true;
+    catchErrors(transport);
+    // Before TLS there is nobody who would understand an answer.
+    if (securing !== null) transport.destroy();
+    else transport.end(errorResponse(refusal('TOO_MANY_PENDING')), () => transport.destroy());
+    return false;
+  }
+
+  onTransport(transport: NetSocket, timeout: number): void {
+    const arrival = new Arrival(transport, this, timeout, this.#options.head);
+    this.#arrivals.set(arrival, NOBODY);
+  }
+
+  onError(error: Error): void {
+    this.#owner.onError(error);
+  }
+
+  onListening(): void {
+    this.#owner.onListening();
+  }
+
+  takes(path: string): boolean {
+    return this.routes.length === 0 || this.routes.some((route) => route.match(path) !== null);
+  }
+
+  /** A request that an http server has read, of which the routes may take it or leave it. */
+  upgrade(
+    request: IncomingMessage,
+    transport: Duplex,
+    head: Buffer,
+    onPassed: (rest: Buffer) => void,
+  ): void {
+    this.take(request, transport, head, { onPassed });
+  }
+
+  /** A request that the application hands over. */
+  handle(request: IncomingMessage, transport: Duplex, head: Buffer): Promise<ServerSocket> {
+    return quiet(
+      new Promise((resolve, reject) => {
+        this.take(request, transport, head, { resolve, reject });
+      }),
+    );
+  }
+
+  private take(request: IncomingMessage, transport: Duplex, head: Buffer, waiting: Waiting): void {
+    if (this.#taken.has(transport)) {
+      waiting.reject?.(new TypeError('this transport was handed over before'));
+      return;
+    }
+    this.#taken.add(transport);
+    if (transport instanceof NetSocket) transport.setTimeout(0).setNoDelay();
+    const { handshakeTimeout, maxPendingUpgrades } = this.#options;
+    const arrival = new Arrival(transport, this, handshakeTimeout, null, head);
+    const isFull = this.#arrivals.size >= maxPendingUpgrades;
+    this.#arrivals.set(arrival, waiting);
+    if (transport.destroyed) {
+      arrival.finish();
+      this.onLeft(arrival);
+    } else if (isFull) {
+      this.answer(arrival, refusal('TOO_MANY_PENDING'));
+    } else {
+      this.onHead(arrival, {
+        method: request.method ?? '',
+        target: request.url ?? '',
+        minorVersion: request.httpVersionMinor,
+        fields: HeaderFields.fromRaw(request.rawHeaders),
+      });
+    }
+  }
+
+  // ── ArrivalOwner ──────────────────────────────────────────────────────────────────────────
+
+  onHead(arrival: Arrival, head: RequestHead): void {
+    let handshake: HandshakeRequest;
+    try {
+      handshake = this.check(head);
+    } catch (error) {
+      // What breaks a rule is answered by the table, and there is nothing else to go wrong.
+      if (error instanceof HandshakeError) this.answer(arrival, error);
+      else this.fail(arrival, error);
+      return;
+    }
+    let isAllowed: unknown;
+    try {
+      isAllowed = this.#options.isOriginAllowed(handshake.origin, handshake.host);
+    } catch (error) {
+      this.fail(arrival, error);
+      return;
+    }
+    if (isPromiseLike(isAllowed)) {
+      // A promise is no yes, and what it rejects with must not end the process.
+      Promise.resolve(isAllowed).then(undefined, (error) => this.#owner.onError(asError(error)));
+    }
+    if (isAllowed !== true) {
+      this.answer(arrival, refusal('ORIGIN'));
+      return;
+    }
+    const routes = this.routes.length === 0 ? this.#anyRoute : this.routes;
+    new Upgrade(arrival, handshake, routes, this).decide();
+  }
+
+  onRefused(arrival: Arrival, error: HandshakeError): void {
+    this.answer(arrival, error);
+  }
+
+  onLeft(arrival: Arrival): void {
+    this.forget(arrival).reject?.(refusal('LEFT'));
+  }
+
+  private check(head: RequestHead): HandshakeRequest {
+    if (this.isClosing) throw refusal('CLOSING');
+    const { head: limits, isHostAllowed } = this.#options;
+    // Again, since an http.Server has read it by limits of its own.
+    if (head.target.length > limits.maxTargetSize) throw refusal('TARGET_TOO_LONG');
+    if (head.fields.size > limits.maxHeaderFields) throw refusal('TOO_MANY_FIELDS');
+    const request = readRequest(head);
+    if (!isHostAllowed(request.host)) throw refusal('HOST_FORBIDDEN');
+    return request;
+  }
+
+  // ── UpgradeOwner ──────────────────────────────────────────────────────────────────────────
+
+  onAccepted({ arrival, handshake }: Upgrade, decision: Decision): void {
+    const { transport } = arrival;
+    if (this.hasGone(arrival)) return;
+    let protocol: string | undefined;
+    let response: string;
+    try {
+      const { route, acceptance, request } = decision;
+      protocol =
+        acceptance.protocol ?? chooseSubprotocol(handshake.subprotocols, route.subprotocols);
+      const headers = [...checkHeaders(acceptance.headers ?? {}), ...cookieFields(acceptance)];
+      this.#owner.onHeaders(headers, request);
+      response = acceptResponse(handshake, { subprotocol: protocol, headers });
+    } catch (error) {
+      this.fail(arrival, error);
+      return;
+    }
+    if (this.hasGone(arrival)) return;
+    const waiting = this.forget(arrival);
+    const rest = arrival.finish();
+    transport.write(response, 'latin1');
+    const socket = this.#owner.onOpen(decision, transport, protocol ?? '', rest);
+    waiting.resolve?.(socket);
+  }
+
+  /** The application was called, and may have ended all of it: the transport, or the server. */
+  private hasGone(arrival: Arrival): boolean {
+    if (arrival.isOver) return true;
+    const { transport } = arrival;
+    if (!transport.destroyed && transport.writable) return false;
+    arrival.finish(refusal('LEFT'));
+    transport.destroy();
+    this.onLeft(arrival);
+    return true;
+  }
+
+  onRefusal({ arrival }: Upgrade, { status, response }: Refusal): void {
+    this.send(arrival, response, refusal('REFUSED', status));
+  }
+
+  onPassed({ arrival }: Upgrade): void {
+    const { onPassed } = this.#arrivals.get(arrival) ?? NOBODY;
+    if (onPassed === undefined) {
+      this.answer(arrival, refusal('NOT_FOUND'));
+      return;
+    }
+    this.forget(arrival);
+    this.#taken.delete(arrival.transport);
+    onPassed(arrival.finish());
+  }
+
+  onFailed({ arrival }: Upgrade, error: unknown): void {
+    this.fail(arrival, error);
+  }
+
+  // ── Answers ───────────────────────────────────────────────────────────────────────────────
+
+  /** The application threw, whatever it was: even one of our own errors was not meant for this. */
+  private fail(arrival: Arrival, error: unknown): void {
+    this.answer(arrival, refusal('INTERNAL'));
+    this.#owner.onError(asError(error));
+  }
+
+  private answer(arrival: Arrival, error: HandshakeError): void {
+    this.send(arrival, errorResponse(error), error);
+  }
+
+  private send(arrival: Arrival, response: string, error: HandshakeError): void {
+    const { transport } = arrival;
+    // It may have an answer already, or nobody to hear one.
+    if (!this.#arrivals.has(arrival)) return;
+    const waiting = this.forget(arrival);
+    arrival.finish(error);
+    this.#refused.add(transport);
+    transport.once('close', () => this.#refused.delete(transport));
+    refuse(transport, response, this.#options.socket.closeTimeout);
+    waiting.reject?.(error);
+  }
+
+  private forget(arrival: Arrival): Waiting {
+    const waiting = this.#arrivals.get(arrival) ?? NOBODY;
+    this.#arrivals.delete(arrival);
+    return waiting;
+  }
+}
+
+function cookieFields({ cookies = {} }: UpgradeAcceptance<unknown>): [string, string][] {
+  return Object.entries(cookies).map(([name, cookie]) => [
+    'Set-Cookie',
+    formatCookie(name, cookie),
+  ]);
+}

@@ -1,0 +1,177 @@
+/**
+ * Our own listener: `node:net` or `node:tls`, for WebSockets alone.
+ *
+ * @module
+ */
+
+import { type AddressInfo, type Server, type Socket as NetSocket, createServer } from 'node:net';
+import {
+  type Server as TlsServer,
+  type TlsOptions,
+  createServer as createTlsServer,
+} from 'node:tls';
+import { checkNames } from '../connection/socket-options.ts';
+import { catchErrors } from './arrival.ts';
+
+export interface ListenOptions {
+  /** 0 for any that is free: `address()` tells. */
+  readonly port?: number | undefined;
+  /** Default: all addresses. */
+  readonly host?: string | undefined;
+  /** A Unix socket, instead of port and host. */
+  readonly path?: string | undefined;
+  /** Key, certificate and all else of `tls.createServer`: then it is `wss`. Default: no TLS. */
+  readonly tls?: TlsOptions | undefined;
+  /** Connections that may wait to be accepted. Default: that of Node, 511. */
+  readonly backlog?: number | undefined;
+}
+
+const NAMES: ReadonlySet<string> = new Set(['port', 'host', 'path', 'tls', 'backlog']);
+
+/**
+ * Reads what `listen` was given: a port as a number or in digits, or options.
+ *
+ * @throws {TypeError} for anything else
+ */
+export function readListenOptions(
+  where: number | string | ListenOptions,
+  host: string | undefined,
+): ListenOptions {
+  if (typeof where === 'number') return { port: where, host };
+  if (typeof where === 'string') {
+    if (!/^[0-9]+$/.test(where))
+      throw new TypeError('a port is a number; a Unix socket is { path }');
+    return { port: Number(where), host };
+  }
+  checkNames(where, NAMES, 'listen');
+  return where;
+}
+
+/** What a {@link Listener} tells its server. */
+export interface ListenerOwner {
+  /**
+   * Whether one more connection may begin its handshake; where not, it has been dealt with.
+   *
+   * @param securing - connections that are in their TLS handshake; null where there is no TLS
+   */
+  mayAccept(transport: NetSocket, securing: number | null): boolean;
+  /**
+   * A connection, after its TLS handshake if it has one.
+   *
+   * @param timeout - milliseconds that are left for the handshake
+   */
+  onTransport(transport: NetSocket, timeout: number): void;
+  /** A connection could not be accepted, for want of descriptors perhaps: others may be. */
+  onError(error: Error): void;
+}
+
+export class Listener {
+  readonly #server: Server;
+  readonly #owner: ListenerOwner;
+  readonly #timeout: number;
+  /** Connections in their TLS handshake, but for those of a Unix socket. */
+  readonly #securing = new Set<SecuringTransport>();
+
+  private constructor(owner: ListenerOwner, timeout: number, tls: TlsOptions | undefined) {
+    this.#owner = owner;
+    this.#timeout = timeout;
+    if (tls === undefined) {
+      // The closing handshake needs half-open connections: the peer may end before we do.
+      const options = { allowHalfOpen: true, noDelay: true };
+      this.#server = createServer(options, (transport) => {
+        if (owner.mayAccept(transport, null)) owner.onTransport(transport, timeout);
+      });
+    } else {
+      const server = createTlsServer({
+        ALPNProtocols: ['http/1.1'],
+        ...tls,
+        // Not during its handshake: who ends that by a FIN has left.
+        allowHalfOpen: false,
+        noDelay: true,
+        handshakeTimeout: timeout,
+      });
+      this.#server = server;
+      this.secure(server);
+    }
+  }
+
+  /**
+   * Resolves when connections can come.
+   *
+   * @param timeout - milliseconds for a handshake, that of TLS included
+   * @throws {Error} where the address cannot be had
+   */
+  static async open(
+    owner: ListenerOwner,
+    { port, host, path, tls, backlog }: ListenOptions,
+    timeout: number,
+  ): Promise<Listener> {
+    const listener = new Listener(owner, timeout, tls);
+    const server = listener.#server;
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(path === undefined ? { port, host, backlog } : { path, backlog }, () => {
+        server.off('error', reject);
+        server.on('error', (error) => owner.onError(error));
+        resolve();
+      });
+    });
+    return listener;
+  }
+
+  address(): AddressInfo | string | null {
+    return this.#server.address();
+  }
+
+  /** Accepts no more. Resolves when the last connection has ended. */
+  close(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#server.close(() => resolve());
+      for (const { transport } of this.#securing) transport.destroy();
+    });
+  }
+
+  /** Counts the time of a TLS handshake as a part of ours. */
+  private secure(server: TlsServer): void {
+    // Before the listener of Node, which begins with TLS.
+    server.prependListener('connection', (transport: NetSocket) => {
+      catchErrors(transport);
+      if (!this.#owner.mayAccept(transport, this.#securing.size)) return;
+      // On a Unix socket nobody could tell which of them it was that has become secure.
+      if (transport.remotePort === undefined) return;
+      const deadline = performance.now() + this.#timeout;
+      const securing = { transport, origin: originOf(transport), deadline };
+      this.#securing.add(securing);
+      transport.once('close', () => this.#securing.delete(securing));
+    });
+    server.on('secureConnection', (transport) => {
+      const deadline = this.takeDeadline(originOf(transport));
+      transport.allowHalfOpen = true;
+      this.#owner.onTransport(transport, Math.max(1, deadline - performance.now()));
+    });
+    // Node tells, and leaves it open.
+    server.on('tlsClientError', (_error, transport) => transport.destroy());
+  }
+
+  /** When the handshake must be over that began with a connection from there. */
+  private takeDeadline(origin: string): number {
+    for (const securing of this.#securing) {
+      if (securing.origin !== origin) continue;
+      this.#securing.delete(securing);
+      return securing.deadline;
+    }
+    return performance.now() + this.#timeout;
+  }
+}
+
+interface SecuringTransport {
+  readonly transport: NetSocket;
+  readonly origin: string;
+  /** In the time of `performance`. */
+  readonly deadline: number;
+}
+
+/** The same for a transport and for the TLS that is spoken over it, which do not know each other. */
+function originOf({ remoteAddress, remotePort, localPort }: NetSocket): string {
+  return `${remoteAddress} ${remotePort} ${localPort}`;
+}
