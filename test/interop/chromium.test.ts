@@ -1,42 +1,10 @@
-import { readFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
-import type { BrowserContext, Page } from 'playwright-core';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { launchChromium } from '../support/chromium.ts';
 import { ServerProcess } from '../support/server-process.ts';
-import { portOf } from '../support/loopback.ts';
+import { type Page, openChromium } from './page.ts';
 import { BINARY_SIZES, CLOSES, HUNDRED, MAX_PAYLOAD, TEXTS } from './samples.ts';
 
 let echo: ServerProcess;
-let context: BrowserContext;
-/** Where the page is, whose origin is not that of the echo server. */
-let home: string;
 const pages: Page[] = [];
-
-beforeAll(async () => {
-  const browser = await launchChromium();
-  context = await browser.newContext();
-  return () => browser.close();
-});
-
-beforeAll(async () => {
-  const script = await readFile(new URL('page.js', import.meta.url));
-  const site = createServer((request, response) => {
-    const isScript = request.url === '/page.js';
-    response.setHeader('Content-Type', isScript ? 'text/javascript' : 'text/html; charset=utf-8');
-    response.end(
-      isScript ? script : '<!doctype html><title>A page</title><script src=/page.js></script>',
-    );
-  });
-  await new Promise<void>((resolve) => {
-    site.listen(0, '127.0.0.1', resolve);
-  });
-  home = `http://127.0.0.1:${portOf(site)}/`;
-  return () => {
-    site.closeAllConnections();
-    site.close();
-  };
-});
 
 beforeAll(async () => {
   echo = await ServerProcess.echo();
@@ -44,22 +12,18 @@ beforeAll(async () => {
 });
 
 afterEach(async () => {
-  await Promise.all(pages.splice(0).map((page) => page.close()));
+  await Promise.all(pages.splice(0).map((page) => page.stop()));
 });
 
 async function openPage(): Promise<Page> {
-  const page = await context.newPage();
+  const page = await openChromium();
   pages.push(page);
-  await page.goto(home);
   return page;
 }
 
 /** Calls a function of page.js. */
-async function call(page: Page, name: string, argument: object = {}): Promise<unknown> {
-  const result: unknown = await page.evaluate(
-    `inPage.${name}(${JSON.stringify({ url: echo.url, ...argument })})`,
-  );
-  return result;
+function call(page: Page, name: string, argument: object = {}): Promise<unknown> {
+  return page.call(name, { url: echo.url, ...argument });
 }
 
 describe('Chromium', () => {
@@ -71,45 +35,29 @@ describe('Chromium', () => {
     });
   });
 
-  it('gets texts back', async () => {
-    expect(await call(await openPage(), 'echoTexts', { texts: TEXTS })).toEqual(TEXTS);
-  });
-
-  it.each(BINARY_SIZES)('gets an array of %d bytes back, byte for byte', async (size) => {
+  it('gets texts, arrays and Blobs back', async () => {
     const page = await openPage();
-    expect(await call(page, 'echoArrays', { sizes: [size] })).toEqual([size]);
-  });
-
-  it('gets Blobs back', async () => {
-    const page = await openPage();
+    expect(await call(page, 'echoTexts', { texts: TEXTS })).toEqual(TEXTS);
+    expect(await call(page, 'echoArrays', { sizes: BINARY_SIZES })).toEqual(BINARY_SIZES);
     expect(await call(page, 'echoBlobs', { sizes: BINARY_SIZES })).toEqual(BINARY_SIZES);
   });
 
-  it('gets a hundred messages back in their order', async () => {
-    expect(await call(await openPage(), 'echoTexts', { texts: HUNDRED })).toEqual(HUNDRED);
-  });
-
-  it('is served in two tabs at a time, each for itself', async () => {
-    const tabs = [await openPage(), await openPage()];
-    const sent = tabs.map((_, i) => HUNDRED.map((text) => `tab ${i}: ${text}`));
-    const received = tabs.map((tab, i) => call(tab, 'echoTexts', { texts: sent[i] }));
+  it('is served twice at a time, each for itself', async () => {
+    const two = [await openPage(), await openPage()];
+    const sent = two.map((_, i) => HUNDRED.map((text) => `page ${i}: ${text}`));
+    const received = two.map((page, i) => call(page, 'echoTexts', { texts: sent[i] }));
     expect(await Promise.all(received)).toEqual(sent);
   });
 
-  it.each(CLOSES)('gets the code back with which it closes: %d', async (...args) => {
-    expect(await call(await openPage(), 'close', { args })).toEqual({
-      code: args[0],
-      reason: '',
-      wasClean: true,
-    });
-  });
-
-  it('gets a Close without a code back for one', async () => {
-    expect(await call(await openPage(), 'close', { args: [] })).toEqual({
-      code: 1005,
-      reason: '',
-      wasClean: true,
-    });
+  it('gets the code back with which it closes', async () => {
+    const page = await openPage();
+    for (const args of [...CLOSES, []]) {
+      expect(await call(page, 'close', { args })).toEqual({
+        code: args[0] ?? 1005,
+        reason: '',
+        wasClean: true,
+      });
+    }
   });
 
   it('is told why when a message is too large', async () => {
