@@ -249,6 +249,7 @@ export class Endpoint implements ConnectionHandler, ConsumersOwner {
     if (!this.#left && isInBlob) this.closeLater(code, reason);
     else if (!this.#closesLater) this.connection.close(code, reason);
     this.leave();
+    this.tellEnd();
     return this.promises.closed();
   }
 
@@ -287,6 +288,7 @@ export class Endpoint implements ConnectionHandler, ConsumersOwner {
   terminate(): void {
     this.connection.terminate();
     this.leave();
+    this.tellEnd();
   }
 
   /** Ends the socket with 1011 for what the application threw. */
@@ -296,6 +298,12 @@ export class Endpoint implements ConnectionHandler, ConsumersOwner {
     this.connection.failInternally();
     this.leave();
     this.tellError(asError(thrown), true);
+    this.tellEnd();
+  }
+
+  /** Where the transport is gone already, nothing is waited for any more. */
+  private tellEnd(): void {
+    if (this.#result !== null) this.onHandled();
   }
 
   /** Nothing that came and was not given out is wanted any more. */
