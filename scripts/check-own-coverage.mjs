@@ -1,8 +1,9 @@
 // Each file of src/ is covered by its own test file: a test elsewhere that happens to pass through
 // a line shows little about it. Runs every mirrored test file alone, with coverage of its source.
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
+import { once } from 'node:events';
 import { dirname, basename, join } from 'node:path';
 
 const MINIMUM = 97;
@@ -30,8 +31,8 @@ function isPartOf(file, source) {
   return !existsSync(join('src', dirname(source), file.replace(/\.test\.ts$/, '.ts')));
 }
 
-function measure(source, tests, directory) {
-  const run = spawnSync(
+async function measure(source, tests, directory) {
+  const run = spawn(
     process.execPath,
     [
       'node_modules/vitest/vitest.mjs',
@@ -47,24 +48,24 @@ function measure(source, tests, directory) {
       '--coverage.thresholds.statements=0',
       ...tests,
     ],
-    { encoding: 'utf8' },
+    { stdio: ['ignore', 'pipe', 'pipe'] },
   );
-  if (run.status !== 0) return { failed: run.stdout + run.stderr };
+  let printed = '';
+  for (const stream of [run.stdout, run.stderr]) stream.on('data', (text) => (printed += text));
+  const [status] = await once(run, 'close');
+  if (status !== 0) return { failed: printed };
   return JSON.parse(readFileSync(join(directory, 'coverage-summary.json'), 'utf8')).total;
 }
 
-const sources = readdirSync('src', { recursive: true })
-  .map((entry) => entry.replaceAll('\\', '/'))
-  .filter((entry) => entry.endsWith('.ts'));
-for (const source of sources) {
+async function check(source) {
   const tests = testsOf(source);
   // A file without tests of its own is the business of check-tests.mjs.
-  if (tests.length === 0) continue;
+  if (tests.length === 0) return;
   files += 1;
-  const total = measure(source, tests, join(reports, String(files)));
+  const total = await measure(source, tests, join(reports, String(files)));
   if (total.failed !== undefined) {
     problems.push(`${source}: its tests fail\n${total.failed}`);
-    continue;
+    return;
   }
   for (const metric of METRICS) {
     const { pct, total: count } = total[metric];
@@ -72,6 +73,16 @@ for (const source of sources) {
       problems.push(`${source}: ${pct} % of its ${metric}`);
   }
 }
+
+const sources = readdirSync('src', { recursive: true })
+  .map((entry) => entry.replaceAll('\\', '/'))
+  .filter((entry) => entry.endsWith('.ts'));
+async function work() {
+  for (let source = sources.shift(); source !== undefined; source = sources.shift()) {
+    await check(source);
+  }
+}
+await Promise.all(Array.from({ length: availableParallelism() }, work));
 
 rmSync(reports, { recursive: true });
 for (const problem of problems) console.error(problem);

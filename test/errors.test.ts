@@ -1,5 +1,11 @@
-import { describe, expect, it } from 'vitest';
-import { HandshakeError, ProtocolError, asError } from '../src/errors.ts';
+import { describe, expect, it, vi } from 'vitest';
+import {
+  ConnectionClosedError,
+  HandshakeError,
+  ProtocolError,
+  asError,
+  warn,
+} from '../src/errors.ts';
 
 describe('ProtocolError', () => {
   const error = new ProtocolError('WS_ERR_RESERVED_BITS', 1002, 'a reserved bit is set');
@@ -72,5 +78,45 @@ describe('asError', () => {
     const error = asError(thrown);
     expect(error.message).toBe('something was thrown that is no Error');
     expect(error.cause).toBe(thrown);
+  });
+});
+
+describe('ConnectionClosedError', () => {
+  it('tells how the connection ended', () => {
+    const error = new ConnectionClosedError(1001, 'going away');
+    expect(error).toBeInstanceOf(Error);
+    expect(error).toMatchObject({
+      name: 'ConnectionClosedError',
+      code: 'WS_ERR_CONNECTION_CLOSED',
+      closeCode: 1001,
+      reason: 'going away',
+      message: 'the connection is closed (1001, going away)',
+    });
+    expect(new ConnectionClosedError(1006, '').message).toBe('the connection is closed (1006)');
+  });
+});
+
+describe('a warning', () => {
+  function warningsOf(...thrown: unknown[]): unknown[] {
+    const emit = vi.spyOn(process, 'emitWarning').mockReturnValue();
+    for (const each of thrown) warn(each);
+    const warnings = emit.mock.calls.map(([warning]) => warning);
+    emit.mockRestore();
+    return warnings;
+  }
+
+  it('is the error itself, and says where it came from', () => {
+    const error = new Error('mistake');
+    expect(warningsOf(error)).toEqual([error]);
+    expect(error).toMatchObject({ detail: error.stack });
+  });
+
+  it('says what there is of other things', () => {
+    const frozen = Object.freeze(new Error('frozen'));
+    const detailed = Object.assign(new Error('detailed'), { detail: 'its own' });
+    const [text, second, third] = warningsOf('text', frozen, detailed);
+    expect(text).toMatchObject({ message: 'text' });
+    expect(second).toBe(frozen);
+    expect(third).toMatchObject({ detail: 'its own' });
   });
 });
