@@ -46,7 +46,7 @@ type ListenerOptions = Parameters<EventTarget['addEventListener']>[2];
 type RemovalOptions = Parameters<EventTarget['removeEventListener']>[2];
 
 const STATES = { CONNECTING: 0, OPEN: 1, CLOSING: 2, CLOSED: 3 } as const;
-/** The attributes and methods of the standard. */
+/** The attributes and methods of the standard; with those of `EventTarget` that have types here. */
 const IN_BROWSERS: ReadonlySet<string> = new Set([
   'url',
   'readyState',
@@ -60,6 +60,8 @@ const IN_BROWSERS: ReadonlySet<string> = new Set([
   'onmessage',
   'binaryType',
   'send',
+  'addEventListener',
+  'removeEventListener',
 ]);
 const NORMAL_CLOSURE = 1000;
 const ABNORMAL_CLOSURE = 1006;
