@@ -11,6 +11,7 @@ import { MessageIterator, type MessageIteratorOwner } from './message-iterator.t
 import { MessageStream, PieceQueue, type PieceQueueOwner, dropStream } from './message-stream.ts';
 import type { SocketEvents, SocketHooks } from './socket-events.ts';
 import type { ResolvedSocketOptions } from './socket-options.ts';
+import { isPromiseLike } from './waiters.ts';
 
 /** What {@link Consumers} ask of the socket that they belong to. */
 export interface ConsumersOwner {
@@ -372,9 +373,4 @@ async function collect(stream: MessageStream, asBytes: boolean): Promise<Message
 function join(done: PromiseLike<unknown> | null, result: unknown): PromiseLike<unknown> | null {
   if (!isPromiseLike(result)) return done;
   return done === null ? result : Promise.all([done, result]);
-}
-
-export function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
-  if (typeof value !== 'object' || value === null) return false;
-  return 'then' in value && typeof value.then === 'function';
 }

@@ -10,7 +10,7 @@ import { ConnectionClosedError, type ProtocolError, asError, warn } from '../err
 import { CLOSE_CODE } from '../frame/close-code.ts';
 import { type MessageOpcode, OPCODE } from '../frame/opcode.ts';
 import { Connection } from './connection.ts';
-import { Consumers, type ConsumersOwner, isPromiseLike } from './consumers.ts';
+import { Consumers, type ConsumersOwner } from './consumers.ts';
 import type { ConnectionHandler, Role } from './handler.ts';
 import { copyBytes, ownBytes } from './payload.ts';
 import type { PreparedMessage } from './prepared.ts';
@@ -18,6 +18,7 @@ import { SocketPromises, closedError } from './promises.ts';
 import type { CloseResult, NodeTransport, SocketEvents, SocketHooks } from './socket-events.ts';
 import type { ResolvedSocketOptions } from './socket-options.ts';
 import { READY_STATE, type ReadyState } from './state.ts';
+import { isPromiseLike } from './waiters.ts';
 
 /** Who made a socket. */
 export interface EndpointOwner {

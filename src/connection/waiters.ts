@@ -1,5 +1,6 @@
 /**
- * Promises that an application waits for: settled by what happens, or given up by its signal.
+ * Promises that an application waits for, settled by what happens or given up by its signal; and
+ * those that it returns.
  *
  * @module
  */
@@ -18,6 +19,12 @@ export function quiet<Value>(promise: Promise<Value>): Promise<Value> {
     // Whoever awaits it has the error; for everyone else there is nothing to do.
   });
   return promise;
+}
+
+/** Whether something that an application returned has to be waited for. */
+export function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
+  if (typeof value !== 'object' || value === null) return false;
+  return 'then' in value && typeof value.then === 'function';
 }
 
 export class Waiters<Value = void> {

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { isPromiseLike } from '../connection/consumers.ts';
+import { isPromiseLike } from '../connection/waiters.ts';
 import type { PreparedMessage } from '../connection/prepared.ts';
 import { READY_STATE } from '../connection/state.ts';
 

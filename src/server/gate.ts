@@ -8,8 +8,7 @@
 import type { IncomingMessage } from 'node:http';
 import { Socket as NetSocket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { isPromiseLike } from '../connection/consumers.ts';
-import { quiet } from '../connection/waiters.ts';
+import { isPromiseLike, quiet } from '../connection/waiters.ts';
 import { HandshakeError, asError } from '../errors.ts';
 import {
   type HandshakeRequest,

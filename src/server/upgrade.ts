@@ -5,7 +5,7 @@
  * @module
  */
 
-import { isPromiseLike } from '../connection/consumers.ts';
+import { isPromiseLike } from '../connection/waiters.ts';
 import type { HandshakeRequest } from '../handshake/accept.ts';
 import type { Arrival } from './arrival.ts';
 import type { Params } from './pattern.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Waiters, quiet } from '../../src/connection/waiters.ts';
+import { Waiters, isPromiseLike, quiet } from '../../src/connection/waiters.ts';
 import { turns, watchRejections } from '../support/live-socket.ts';
 
 const reason = new Error('the reason');
@@ -148,4 +148,15 @@ it('hands on the promise that it keeps quiet', async () => {
   const promise = Promise.resolve('value');
   expect(quiet(promise)).toBe(promise);
   await expect(quiet(Promise.reject(reason))).rejects.toBe(reason);
+});
+
+it('knows what has to be waited for', () => {
+  class Later {
+    // oxlint-disable-next-line no-thenable -- what it is about
+    then(): void {}
+  }
+  expect([Promise.resolve(), new Later()].map(isPromiseLike)).toEqual([true, true]);
+  expect(
+    [undefined, null, 1, 'then', () => {}, {}, { next: () => {} }].filter(isPromiseLike),
+  ).toEqual([]);
 });
