@@ -12,7 +12,7 @@ export default defineConfig({
           name: 'fast',
           include: ['test/**/*.test.ts'],
           exclude: ['test/interop/**'],
-          setupFiles: ['test/support/property-size.ts'],
+          setupFiles: ['test/support/properties.ts'],
           testTimeout: 20_000,
         },
       },

@@ -236,7 +236,13 @@ describe('RequestHeadParser', () => {
         if (ours === 'unfinished' || 'code' in ours || theirs === null) return;
         expect(startOf(theirs)).toBe(ours.start);
         expect(theirs.fields).toEqual(ours.fields);
-        if (theirs.behind !== null) expect(theirs.behind).toEqual(wire.subarray(ours.size));
+        // Of a body, which the handshake refuses, newer versions of Node take what was announced.
+        const hasBody = theirs.fields.some(([name]) =>
+          /^(content-length|transfer-encoding)$/i.test(name),
+        );
+        if (theirs.behind !== null && !hasBody) {
+          expect(theirs.behind).toEqual(wire.subarray(ours.size));
+        }
         agreed++;
       }),
       { numRuns: 1000 },
