@@ -35,12 +35,18 @@ export class ServerProcess {
   /**
    * Starts `command`, with the environment variable PORT as 0. Resolves when it has printed a line
    * that fits `ready`, whose group is the address.
+   *
+   * @param environment - further variables
    */
-  static async start(command: readonly string[], ready: RegExp): Promise<ServerProcess> {
+  static async start(
+    command: readonly string[],
+    ready: RegExp,
+    environment: Readonly<Record<string, string>> = {},
+  ): Promise<ServerProcess> {
     const [program = '', ...flags] = command;
     const child = spawn(program, flags, {
       cwd: ROOT,
-      env: { ...process.env, PORT: '0' },
+      env: { ...process.env, PORT: '0', ...environment },
       // A group of its own: npm, its shell and the server are ended together.
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
