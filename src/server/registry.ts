@@ -52,6 +52,8 @@ export class Registry {
   readonly #server: HttpServer & MaybeUpgrading;
   readonly #upgraders: Upgrader[] = [];
   readonly #shouldUpgrade: ((request: IncomingMessage) => boolean) | undefined;
+  /** For each that was left to others: ends it where nobody does anything with it. */
+  readonly #watches = new Set<() => void>();
 
   private constructor(server: HttpServer) {
     this.#server = server;
@@ -87,6 +89,8 @@ export class Registry {
     if (isOurs && this.#shouldUpgrade !== undefined) {
       this.#server.shouldUpgradeCallback = this.#shouldUpgrade;
     }
+    // An http server that is closing waits for its transports: let it not wait for one of these.
+    if (!this.#server.listening) for (const endUnused of this.#watches) endUnused();
   }
 
   private readonly onListening = (): void => {
@@ -161,12 +165,19 @@ export class Registry {
    */
   private watch(transport: Duplex): void {
     const written = writtenSize(transport);
-    const timer = setTimeout(() => {
+    const endUnused = (): void => {
       const isRead = transport.listenerCount('data') > 0 || transport.listenerCount('readable') > 0;
       if (!isRead && writtenSize(transport) === written) transport.destroy();
-    }, this.timeout);
+      forget();
+    };
+    const forget = (): void => {
+      clearTimeout(timer);
+      this.#watches.delete(endUnused);
+    };
+    const timer = setTimeout(endUnused, this.timeout);
     timer.unref();
-    transport.once('close', () => clearTimeout(timer));
+    this.#watches.add(endUnused);
+    transport.once('close', forget);
   }
 }
 

@@ -129,6 +129,38 @@ describe('what no route of ours takes, while others listen for "upgrade"', () =>
     expect((await peer.readToLeave()).toString()).toBe('');
   });
 
+  it('does not hold up the end of the http server', async () => {
+    const seen: Duplex[] = [];
+    const { http, port, server } = await share((_request, transport) => {
+      seen.push(transport);
+      if (seen.length === 1) transport.resume().on('data', () => {});
+    }, 60_000);
+    const [taken, unused] = [await RawPeer.connect(port), await RawPeer.connect(port)];
+    for (const peer of [taken, unused]) {
+      await peer.write(rawRequest({}, 'GET /theirs HTTP/1.1'));
+      await vi.waitFor(() => expect(seen).toHaveLength(peer === taken ? 1 : 2));
+    }
+    const closed = new Promise<void>((resolve) => {
+      http.close(() => resolve());
+    });
+    await server.shutdown();
+    expect((await unused.readToLeave()).toString()).toBe('');
+    expect(seen.map(({ destroyed }) => destroyed)).toEqual([false, true]);
+    seen[0]!.end();
+    taken.end();
+    await closed;
+  });
+
+  it('has all its time where the http server goes on without ours', async () => {
+    const { port, server } = await share((_request, transport) => {
+      setTimeout(() => transport.end('HTTP/1.1 418 Teapot\r\n\r\n'), 20);
+    });
+    const peer = await RawPeer.connect(port);
+    await peer.write(rawRequest({}, 'GET /theirs HTTP/1.1'));
+    await server.shutdown();
+    expect((await peer.readHead()).status).toBe(418);
+  });
+
   it.each<[string, (transport: Duplex) => void]>([
     ['reads it, by "data"', (transport) => void transport.on('data', () => {})],
     ['reads it, by "readable"', (transport) => void transport.on('readable', () => {})],
