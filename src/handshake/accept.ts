@@ -226,10 +226,16 @@ export function refusalResponse(answer: RefusalAnswer): string {
   return writeResponse(status, reason, [...upgrade, ...checkHeaders(headers)], body);
 }
 
-/** The response for a handshake that broke a rule, or was refused by a row of refusal.ts. */
-export function errorResponse(error: HandshakeError): string {
+/**
+ * The response for a handshake that broke a rule, or was refused by a row of refusal.ts.
+ *
+ * @param method - of the request, as far as it was read: the answer to a HEAD ends with its head
+ *   (RFC 9110, section 9.3.2)
+ */
+export function errorResponse(error: HandshakeError, method: string = 'GET'): string {
   const { status, headers, message } = error;
-  return writeResponse(status, REASON.get(status) ?? '', headers, `${message}\n`);
+  const response = writeResponse(status, REASON.get(status) ?? '', headers, `${message}\n`);
+  return method === 'HEAD' ? response.slice(0, response.indexOf('\r\n\r\n') + 4) : response;
 }
 
 function writeResponse(

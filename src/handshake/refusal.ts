@@ -11,10 +11,11 @@ import { HandshakeError } from '../errors.ts';
 /** Section 4.4: the only version of the protocol that we speak. */
 export const WEBSOCKET_VERSION = '13';
 
-/** RFC 9110, section 15.5.22: a 426 names the protocol that it asks for, in Upgrade. */
+/** What a 426 asks for: the protocol (RFC 9110, section 15.5.22), and its version (section 4.4). */
 export const UPGRADE_FIELDS: readonly (readonly [name: string, value: string])[] = [
   ['Upgrade', 'websocket'],
   ['Connection', 'Upgrade'],
+  ['Sec-WebSocket-Version', WEBSOCKET_VERSION],
 ];
 
 // name: [HTTP status, source, what is wrong]
@@ -78,7 +79,7 @@ export type Refusal = keyof typeof REFUSAL;
 const HEADERS: { readonly [name in Refusal]?: readonly (readonly [string, string])[] } = {
   METHOD: [['Allow', 'GET']],
   UPGRADE: UPGRADE_FIELDS,
-  VERSION: [...UPGRADE_FIELDS, ['Sec-WebSocket-Version', WEBSOCKET_VERSION]],
+  VERSION: UPGRADE_FIELDS,
 };
 
 /**

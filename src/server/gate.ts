@@ -153,7 +153,7 @@ export class Gate implements ListenerOwner, ArrivalOwner, UpgradeOwner, Upgrader
       arrival.finish();
       this.onLeft(arrival);
     } else if (isFull) {
-      this.answer(arrival, refusal('TOO_MANY_PENDING'));
+      this.answer(arrival, refusal('TOO_MANY_PENDING'), request.method);
     } else {
       this.onHead(arrival, {
         method: request.method ?? '',
@@ -172,7 +172,7 @@ export class Gate implements ListenerOwner, ArrivalOwner, UpgradeOwner, Upgrader
       handshake = this.check(head);
     } catch (error) {
       // What breaks a rule is answered by the table, and there is nothing else to go wrong.
-      if (error instanceof HandshakeError) this.answer(arrival, error);
+      if (error instanceof HandshakeError) this.answer(arrival, error, head.method);
       else this.fail(arrival, error);
       return;
     }
@@ -278,8 +278,8 @@ export class Gate implements ListenerOwner, ArrivalOwner, UpgradeOwner, Upgrader
     this.#owner.onError(asError(error));
   }
 
-  private answer(arrival: Arrival, error: HandshakeError): void {
-    this.send(arrival, errorResponse(error), error);
+  private answer(arrival: Arrival, error: HandshakeError, method?: string): void {
+    this.send(arrival, errorResponse(error, method), error);
   }
 
   private send(arrival: Arrival, response: string, error: HandshakeError): void {

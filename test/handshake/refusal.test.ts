@@ -104,20 +104,17 @@ describe('the fields that an answer must carry', () => {
     expect(refusal('METHOD').headers).toEqual([['Allow', 'GET']]);
   });
 
-  it('name the protocol to upgrade to, beside 426 (RFC 9110, section 15.5.22)', () => {
-    expect(refusal('UPGRADE').headers).toEqual([
-      ['Upgrade', 'websocket'],
-      ['Connection', 'Upgrade'],
-    ]);
-  });
-
-  it('name the version that is spoken, beside the 426 for another (RFC 6455, section 4.4)', () => {
-    expect(refusal('VERSION').headers).toEqual([
-      ['Upgrade', 'websocket'],
-      ['Connection', 'Upgrade'],
-      ['Sec-WebSocket-Version', '13'],
-    ]);
-  });
+  // RFC 9110, section 15.5.22, and RFC 6455, section 4.4.
+  it.each(['UPGRADE', 'VERSION'] as const)(
+    'name the protocol to upgrade to, and its version, beside the 426 for %s',
+    (name) => {
+      expect(refusal(name).headers).toEqual([
+        ['Upgrade', 'websocket'],
+        ['Connection', 'Upgrade'],
+        ['Sec-WebSocket-Version', '13'],
+      ]);
+    },
+  );
 
   it('are none for every other reason', () => {
     const others = NAMES.filter((name) => !['METHOD', 'UPGRADE', 'VERSION'].includes(name));
