@@ -11,6 +11,7 @@ import { ConnectionClosedError, asError } from '../errors.ts';
 import type { Message } from './delivery.ts';
 import type { Bytes } from './payload.ts';
 import type { CloseResult } from './socket-events.ts';
+import { checkNames } from './socket-options.ts';
 
 export interface SocketDuplexOptions {
   /**
@@ -21,6 +22,8 @@ export interface SocketDuplexOptions {
   /** As for every stream: bytes, or chunks in `objectMode`. Default: that of Node. */
   readonly highWaterMark?: number | undefined;
 }
+
+export const DUPLEX_OPTION_NAMES: ReadonlySet<string> = new Set(['objectMode', 'highWaterMark']);
 
 /** What a stream needs of its socket. */
 export interface DuplexSocket extends AsyncIterable<Message, undefined> {
@@ -125,5 +128,6 @@ export function createDuplex(
   endSending: () => Promise<CloseResult>,
   options: SocketDuplexOptions = {},
 ): Duplex {
+  checkNames(options, DUPLEX_OPTION_NAMES, 'duplex');
   return new SocketDuplex(socket, endSending, options);
 }

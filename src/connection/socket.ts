@@ -287,6 +287,8 @@ export class Socket<Data = unknown>
   /**
    * A stream of Node over this socket: a chunk is a message. To end it closes with 1000, and what
    * the peer sends before it closes too is read; to destroy it terminates.
+   *
+   * @throws {TypeError} for an option that there is not
    */
   duplex(options?: SocketDuplexOptions): Duplex {
     return createDuplex(this, () => this.#endpoint.endSending(), options);

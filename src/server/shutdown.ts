@@ -6,6 +6,7 @@
  */
 
 import { checkLimit } from '../connection/limits.ts';
+import { checkNames } from '../connection/socket-options.ts';
 import { READY_STATE } from '../connection/state.ts';
 import { CLOSE_CODE } from '../frame/close-code.ts';
 import { encodeClosePayload } from '../frame/close-payload.ts';
@@ -34,6 +35,15 @@ export interface ShutdownResult {
   readonly terminated: number;
 }
 
+export const SHUTDOWN_OPTION_NAMES: ReadonlySet<string> = new Set([
+  'code',
+  'reason',
+  'timeout',
+  'batchSize',
+  'batchInterval',
+  'signal',
+]);
+
 interface ResolvedShutdownOptions {
   readonly code: number;
   readonly reason: string;
@@ -44,9 +54,11 @@ interface ResolvedShutdownOptions {
 }
 
 /**
- * @throws {TypeError | RangeError} for what cannot be sent, and a time or size that cannot be
+ * @throws {TypeError | RangeError} for what cannot be sent, a time or size that cannot be, and an
+ *   option that there is not
  */
 export function resolveShutdown(options: ShutdownOptions): ResolvedShutdownOptions {
+  checkNames(options, SHUTDOWN_OPTION_NAMES, 'shutdown');
   const resolved = {
     code: options.code ?? CLOSE_CODE.GOING_AWAY,
     reason: options.reason ?? '',

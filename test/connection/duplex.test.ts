@@ -241,6 +241,13 @@ describe.each(ROLES)('the duplex of a %s socket', (role) => {
     expect(duplex.destroyed).toBe(true);
   });
 
+  it('takes no option that there is not, and does nothing then', async () => {
+    const live = await openLive(role);
+    const options: object = { objectmode: true };
+    expect(() => duplexOf(live, options)).toThrow(TypeError);
+    expect(live.socket.readyState).toBe(1);
+  });
+
   it('fails for what is no message, and terminates', async () => {
     const live = await openLive(role);
     const duplex = duplexOf(live, { objectMode: true });

@@ -95,6 +95,7 @@ describe('shutdown', () => {
   });
 
   it.each<[string, object, ErrorConstructor]>([
+    ['an option that there is not', { batchsize: 5 }, TypeError],
     ['a code that must not be sent', { code: 1005 }, RangeError],
     ['a code out of range', { code: 5000 }, RangeError],
     ['a code that is no number', { code: '1001' }, TypeError],
