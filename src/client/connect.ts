@@ -66,7 +66,7 @@ export interface ConnectOptions<Data = undefined> extends SocketOptions {
   readonly parallel?: boolean | undefined;
 }
 
-const NAMES: ReadonlySet<string> = new Set([
+export const CONNECT_OPTION_NAMES: ReadonlySet<string> = new Set([
   ...SOCKET_OPTION_NAMES,
   'protocols',
   'headers',
@@ -138,7 +138,7 @@ export function prepareAttempt(
   options: ConnectOptions<unknown>,
 ): Attempt {
   // A subprotocol, as the second argument of `new WebSocket` has it, would be lost without a word.
-  checkNames(options, NAMES, 'connect');
+  checkNames(options, CONNECT_OPTION_NAMES, 'connect');
   const { signal, socketPath } = options;
   if (signal !== undefined && typeof signal.addEventListener !== 'function') {
     throw new TypeError('signal must be an AbortSignal');

@@ -26,7 +26,13 @@ export interface ListenOptions {
   readonly backlog?: number | undefined;
 }
 
-const NAMES: ReadonlySet<string> = new Set(['port', 'host', 'path', 'tls', 'backlog']);
+export const LISTEN_OPTION_NAMES: ReadonlySet<string> = new Set([
+  'port',
+  'host',
+  'path',
+  'tls',
+  'backlog',
+]);
 
 /**
  * Reads what `listen` was given: a port as a number or in digits, or options.
@@ -43,7 +49,7 @@ export function readListenOptions(
       throw new TypeError('a port is a number; a Unix socket is { path }');
     return { port: Number(where), host };
   }
-  checkNames(where, NAMES, 'listen');
+  checkNames(where, LISTEN_OPTION_NAMES, 'listen');
   return where;
 }
 

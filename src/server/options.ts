@@ -69,7 +69,7 @@ export const DEFAULT_SERVER_LIMITS = {
   maxPendingUpgrades: 1000,
 } as const;
 
-const NAMES: ReadonlySet<string> = new Set([
+export const SERVER_OPTION_NAMES: ReadonlySet<string> = new Set([
   ...SOCKET_OPTION_NAMES,
   ...Object.keys(DEFAULT_HEAD_LIMITS),
   ...Object.keys(DEFAULT_SERVER_LIMITS),
@@ -89,7 +89,7 @@ const NAMES: ReadonlySet<string> = new Set([
  * @throws {TypeError | RangeError} for an option that cannot be
  */
 export function resolveServerOptions(options: WebSocketServerOptions): ResolvedServerOptions {
-  checkNames(options, NAMES, 'a WebSocketServer');
+  checkNames(options, SERVER_OPTION_NAMES, 'a WebSocketServer');
   const head: HeadLimits = {
     maxHeadSize: options.maxHeadSize ?? DEFAULT_HEAD_LIMITS.maxHeadSize,
     maxHeaderFields: options.maxHeaderFields ?? DEFAULT_HEAD_LIMITS.maxHeaderFields,
