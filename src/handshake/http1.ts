@@ -217,6 +217,11 @@ export class RequestHeadParser extends HeadParser<RequestHead> {
     this.#maxTargetSize = limits.maxTargetSize;
   }
 
+  /** As soon as the request line was read; '' before. */
+  get method(): string {
+    return this.#method;
+  }
+
   protected readStartLine(line: string): void {
     const match = REQUEST_LINE.exec(line);
     if (match === null) throw refusal('START_LINE');

@@ -16,7 +16,7 @@ export interface ArrivalOwner {
   /** The head of the request has come. */
   onHead(arrival: Arrival, head: RequestHead): void;
   /** The request is malformed, or takes too long: to be answered with this. */
-  onRefused(arrival: Arrival, error: HandshakeError): void;
+  onRefused(arrival: Arrival, error: HandshakeError, method?: string): void;
   /** The client has left. There is nobody to answer. */
   onLeft(arrival: Arrival): void;
 }
@@ -151,6 +151,6 @@ export class Arrival implements UpgradeProgress {
 
   private refuse(error: HandshakeError): void {
     this.finish(error);
-    this.#owner.onRefused(this, error);
+    this.#owner.onRefused(this, error, this.#parser?.method);
   }
 }

@@ -195,8 +195,8 @@ export class Gate implements ListenerOwner, ArrivalOwner, UpgradeOwner, Upgrader
     new Upgrade(arrival, handshake, routes, this).decide();
   }
 
-  onRefused(arrival: Arrival, error: HandshakeError): void {
-    this.answer(arrival, error);
+  onRefused(arrival: Arrival, error: HandshakeError, method?: string): void {
+    this.answer(arrival, error, method);
   }
 
   onLeft(arrival: Arrival): void {

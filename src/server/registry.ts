@@ -115,7 +115,7 @@ export class Registry {
     // Node has taken its own listener away: a reset would end the process.
     catchErrors(transport);
     if (isForWebSocket(request)) this.offer(request, transport, head);
-    else if (!this.hasOthers) this.refuse('UPGRADE', transport);
+    else if (!this.hasOthers) this.refuse('UPGRADE', request, transport);
   };
 
   /**
@@ -147,12 +147,12 @@ export class Registry {
       if (after !== null) giveBack(transport, rest);
       this.watch(transport);
     } else {
-      this.refuse('NOT_FOUND', transport);
+      this.refuse('NOT_FOUND', request, transport);
     }
   }
 
-  private refuse(name: Refusal, transport: Duplex): void {
-    refuse(transport, errorResponse(refusal(name)), this.timeout);
+  private refuse(name: Refusal, { method }: IncomingMessage, transport: Duplex): void {
+    refuse(transport, errorResponse(refusal(name), method), this.timeout);
   }
 
   private get timeout(): number {

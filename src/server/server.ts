@@ -12,6 +12,7 @@ import type { EndpointOwner } from '../connection/endpoint.ts';
 import type { Bytes } from '../connection/payload.ts';
 import { PreparedMessage } from '../connection/prepared.ts';
 import { endpointOf } from '../connection/socket.ts';
+import { checkNames } from '../connection/socket-options.ts';
 import { READY_STATE } from '../connection/state.ts';
 import { asError, warn } from '../errors.ts';
 import { type Subscriber, type TopicHandler, Topics } from '../hub/topics.ts';
@@ -61,6 +62,9 @@ export interface BroadcastOptions extends PublishOptions {
   /** Whether a socket is sent it. Default: all are. */
   readonly filter?: ((socket: AnyServerSocket) => boolean) | undefined;
 }
+
+export const PUBLISH_OPTION_NAMES: ReadonlySet<string> = new Set(['except']);
+export const BROADCAST_OPTION_NAMES: ReadonlySet<string> = new Set(['except', 'filter']);
 
 const NO_HOOKS: AnyHooks = {};
 
@@ -293,9 +297,11 @@ export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
    * Sends a message to all sockets.
    *
    * @returns how many it was sent to
-   * @throws {TypeError} as {@link prepare}, and whatever `filter` throws
+   * @throws {TypeError} as {@link prepare}, for an option that there is not, and whatever `filter`
+   *   throws
    */
   broadcast(data: string | Bytes | PreparedMessage, options: BroadcastOptions = {}): number {
+    checkNames(options, BROADCAST_OPTION_NAMES, 'broadcast');
     const { except, filter } = options;
     const message = data instanceof PreparedMessage ? data : this.prepare(data);
     let count = 0;
@@ -312,15 +318,17 @@ export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
    * Sends a message to all sockets that have subscribed to a topic.
    *
    * @returns how many it was sent to
-   * @throws {TypeError} as {@link prepare}, and for a topic that is no string or an empty one
+   * @throws {TypeError} as {@link prepare}, for a topic that is no string or an empty one, and for
+   *   an option that there is not
    */
   publish(
     topic: string,
     data: string | Bytes | PreparedMessage,
-    { except }: PublishOptions = {},
+    options: PublishOptions = {},
   ): number {
+    checkNames(options, PUBLISH_OPTION_NAMES, 'publish');
     const message = data instanceof PreparedMessage ? data : this.prepare(data);
-    return this.#topics.publish(topic, message, except, (error) => {
+    return this.#topics.publish(topic, message, options.except, (error) => {
       this.tellError(asError(error));
     });
   }

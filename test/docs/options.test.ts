@@ -7,6 +7,7 @@ import { DEFAULT_QUEUE_LIMITS, SOCKET_OPTION_NAMES } from '../../src/connection/
 import { DEFAULT_HEAD_LIMITS } from '../../src/handshake/http1.ts';
 import { LISTEN_OPTION_NAMES } from '../../src/server/listener.ts';
 import { DEFAULT_SERVER_LIMITS, SERVER_OPTION_NAMES } from '../../src/server/options.ts';
+import { BROADCAST_OPTION_NAMES, PUBLISH_OPTION_NAMES } from '../../src/server/server.ts';
 import { SHUTDOWN_OPTION_NAMES, resolveShutdown } from '../../src/server/shutdown.ts';
 
 const DEFAULTS = {
@@ -56,6 +57,10 @@ describe('docs/options.md', () => {
     ['Of connect', without(CONNECT_OPTION_NAMES)],
     ['Of server.listen', [...LISTEN_OPTION_NAMES]],
     ['Of server.shutdown', [...SHUTDOWN_OPTION_NAMES]],
+    [
+      'Of server.broadcast and server.publish',
+      [...new Set([...BROADCAST_OPTION_NAMES, ...PUBLISH_OPTION_NAMES])],
+    ],
     ['Of socket.duplex', [...DUPLEX_OPTION_NAMES]],
   ])('lists under "%s" all options that there are, and no others', (heading, names) => {
     const documented = [...(tables.get(heading)?.keys() ?? [])];

@@ -26,14 +26,17 @@ const REQUEST = Buffer.from(rawRequest({}, 'GET /chat HTTP/1.1'));
 class Listening implements ArrivalOwner {
   readonly told: string[] = [];
   readonly heads: RequestHead[] = [];
+  /** Of the request that was refused last. */
+  method: string | undefined = undefined;
 
   onHead(_arrival: Arrival, head: RequestHead): void {
     this.heads.push(head);
     this.told.push(`head ${head.target}`);
   }
 
-  onRefused(_arrival: Arrival, error: HandshakeError): void {
+  onRefused(_arrival: Arrival, error: HandshakeError, method?: string): void {
     this.told.push(`refused ${error.code}`);
+    this.method = method;
   }
 
   onLeft(): void {
@@ -125,6 +128,19 @@ describe('the head of a request', () => {
     expect(owner.told).toEqual(['refused WS_ERR_LINE_END']);
     expect(arrival.isOver).toBe(true);
     expect(near.listenerCount('data')).toBe(0);
+  });
+
+  it.each([
+    ['', 'GIT'],
+    ['HEAD', 'HEAD / HTTP/1.1\r\nno colon\r\n'],
+  ])('that is refused tells its method, as far as it was read: %j', async (method, bytes) => {
+    const { near, far } = await pair();
+    const { arrival, owner } = arrive(near);
+    far.write(bytes);
+    await once(near, 'data');
+    if (owner.told.length === 0) far.write('\n');
+    await expect.poll(() => owner.told).toHaveLength(1);
+    expect([arrival.isOver, owner.method]).toEqual([true, method]);
   });
 
   it('is held to the limits that are given', async () => {

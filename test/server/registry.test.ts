@@ -106,6 +106,21 @@ describe('WebSocket servers on one http server', () => {
   });
 
   it.each([
+    ['/c', {}, 404],
+    ['/a', { Upgrade: 'h2c' }, 426],
+  ])('answer HEAD %s without a body (RFC 9110, section 9.3.2)', async (path, fields, status) => {
+    const http = createServer();
+    const port = await listenOn(http);
+    named('a', '/a').attach(http);
+    // Where Node has a way to ask, what is no upgrade to a WebSocket is an ordinary request.
+    Reflect.set(http, 'shouldUpgradeCallback', () => true);
+    const peer = await RawPeer.connect(port);
+    await peer.write(rawRequest(fields, `HEAD ${path} HTTP/1.1`));
+    expect((await peer.readHead()).status).toBe(status);
+    expect(await peer.readToEnd()).toHaveLength(0);
+  });
+
+  it.each([
     ['at once', () => next()],
     ['later', async () => next()],
   ])('are asked one after the other where a route says next() %s', async (_when, pass) => {

@@ -125,6 +125,13 @@ describe('broadcast', () => {
     expect(numbered([...server.sockets], sockets)).toEqual(['#2']);
   });
 
+  it('refuses an option that there is not, since a misspelt filter would be none', async () => {
+    const joined = await joinAll(1);
+    const misspelt = { fliter: () => false };
+    expect(() => call(joined.server, 'broadcast', 'secret', misspelt)).toThrow(/no option fliter/);
+    expect(await receivedByAll(joined)).toEqual([[]]);
+  });
+
   it.each([[5], [undefined], [null], [{}], [[1]], [true]])(
     'refuses %o, and sends nothing',
     async (data) => {

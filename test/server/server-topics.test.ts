@@ -153,6 +153,15 @@ describe('server.publish', () => {
     expect(await receivedByAll(joined)).toEqual([['one']]);
   });
 
+  it('refuses an option that there is not', async () => {
+    const joined = await joinAll(1);
+    const publish = (options: object): unknown =>
+      call(joined.server, 'publish', 'news', 'text', options);
+    expect(() => publish({ exept: joined.sockets[0] })).toThrow(/no option exept/);
+    expect(() => publish({ filter: () => false })).toThrow(TypeError);
+    expect(await receivedByAll(joined)).toEqual([[]]);
+  });
+
   it.each([
     ['a topic that is empty', '', 'text'],
     ['a topic that is no string', 5, 'text'],
