@@ -28,16 +28,22 @@ server.attach(app.server);
 
 // Move one path after the other: each listener leaves alone what is not its own.
 const old = new WsServer({ noServer: true });
-old.on('connection', (socket) => socket.send(new Date().toISOString()));
+old.on('connection', (socket) => {
+  // Without it, what a stranger sends wrongly ends the process.
+  socket.on('error', (error) => console.error(error.message));
+  socket.send(new Date().toISOString());
+});
 app.server.on('upgrade', (request, socket, head) => {
   if (request.url !== '/time') return;
   old.handleUpgrade(request, socket, head, (opened) => old.emit('connection', opened, request));
 });
 
-// Fastify waits for all connections, and asks before it does.
+// Fastify waits for all connections, and asks before it does. It still listens then: let nobody in.
+// And it waits 10 s for this hook: be done by then, also where a client does not close.
 app.addHook('preClose', async () => {
+  old.close();
   for (const socket of old.clients) socket.close(1001);
-  await server.shutdown();
+  await server.shutdown({ timeout: 5000 });
 });
 
 await app.listen({ port: Number(process.env.PORT ?? 3000) });

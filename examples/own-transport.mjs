@@ -54,7 +54,10 @@ const server = createServer({ allowHalfOpen: true }, (transport) => {
       if (at === -1) return;
       transport.write(acceptResponse(readRequest(parser.head)), 'latin1');
     } catch (error) {
-      transport.removeAllListeners('data').resume().end(errorResponse(error), 'latin1');
+      transport
+        .removeAllListeners('data')
+        .resume()
+        .end(errorResponse(error, parser.method), 'latin1');
       return;
     }
     clearTimeout(deadline);

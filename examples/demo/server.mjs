@@ -10,6 +10,8 @@ import { Visitors } from './visitors.mjs';
 
 const { HOST = '127.0.0.1', PORT = '3000', KEY, CERT } = process.env;
 const isSecure = KEY !== undefined && CERT !== undefined;
+if (!isSecure && (KEY ?? CERT) !== undefined) throw new Error('https needs KEY and CERT');
+if (!/^\d{1,5}$/.test(PORT)) throw new Error(`PORT is a number, and not ${PORT}`);
 
 const FILES = new Map([
   ['/', { file: 'index.html', type: 'text/html; charset=utf-8' }],
@@ -62,7 +64,8 @@ function answer(request, response) {
     response.writeHead(200, {
       'Content-Type': page.type,
       'Cache-Control': 'no-store',
-      'Content-Security-Policy': "default-src 'self'; img-src data:; connect-src 'self' ws: wss:",
+      'Content-Security-Policy': "default-src 'self'; img-src data:; frame-ancestors 'none'",
+      'X-Content-Type-Options': 'nosniff',
     });
     response.end(page.body);
   }

@@ -206,6 +206,15 @@ describe.each(SCHEMES)('npm start, by %s', (scheme) => {
     expect(await garden.evaluate(ink)).toBe(0);
   });
 
+  it('leads to the lobby where the address names no room', async () => {
+    for (const name of ['#%', '#..', '#a/b', `#${'x'.repeat(41)}`, '#%00']) {
+      const page = await open(await visitor(), name);
+      await shows(page, 'room', 'lobby');
+      expect(await page.locator('nav a[aria-current=true]').allTextContents()).toEqual(['lobby']);
+    }
+    await shows(await open(await visitor(), '#Gärten 2'), 'room', 'Gärten 2');
+  });
+
   it('closes with the code that fits', async () => {
     const page = await open(await visitor());
     expect(await closeOf(page, `'no JSON'`)).toEqual([1008, 'not a message of this chat']);
@@ -233,8 +242,10 @@ describe.each(SCHEMES)('npm start, by %s', (scheme) => {
         (window.seen ??= []).push(document.getElementById('state').textContent);
       }).observe(document.getElementById('state'), { childList: true })`);
     }
-    await demo.stop();
-    await Promise.all(pages.map((page) => shows(page, 'last', /^\s*It was closed with 1001/)));
+    await Promise.all([
+      demo.stop(),
+      ...pages.map((page) => shows(page, 'last', 'It was closed with 1001.')),
+    ]);
     for (const page of pages) {
       expect(await page.evaluate('window.seen')).toContain('the server is going');
     }

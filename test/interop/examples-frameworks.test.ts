@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { type Socket, connect } from 'tautline';
 import { describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
+import { hex } from '../support/bytes.ts';
 import { rawRequest } from '../support/raw-http.ts';
 import { RawPeer } from '../support/raw-peer.ts';
 import { ExampleProcess, PATIENT } from './example-process.ts';
@@ -101,6 +102,27 @@ describe.each(EXAMPLES)('$file', ({ file, path, subprotocols, greeting }) => {
     expect(await server.stop()).toBe('0: ');
   });
 
+  it('goes on when a stranger breaks the protocol at one or the other', async () => {
+    const server = await ExampleProcess.start(file);
+    const Cookie = await login(server, 'Ann');
+    const protocol = subprotocols.length > 0 && { 'Sec-WebSocket-Protocol': [...subprotocols] };
+    for (const [target, fields] of [
+      [path, { ...protocol }],
+      ['/echo', { Cookie }],
+    ] as const) {
+      const peer = await RawPeer.connect(server.port);
+      await peer.write(rawRequest(fields, `GET ${target} HTTP/1.1`));
+      expect((await peer.readHead()).status).toBe(101);
+      // A text without a mask.
+      await peer.write(hex('81 01 61'));
+      await peer.readToLeave();
+      peer.end();
+    }
+    const [other, ann] = await Promise.all([greet(server), connectAs(server, 'Ann')]);
+    for (const socket of [other, ann]) void socket.close();
+    expect(await server.stop()).toMatch(/^0: /);
+  });
+
   it('stops when it is asked to, with sockets of both kinds open', async () => {
     const server = await ExampleProcess.start(file);
     const [other, ann] = await Promise.all([greet(server), connectAs(server, 'Ann')]);
@@ -108,6 +130,25 @@ describe.each(EXAMPLES)('$file', ({ file, path, subprotocols, greeting }) => {
     expect(await server.stop()).toBe('0: ');
     expect(await ann.closed).toMatchObject({ code: 1001, wasClean: true });
     await ended;
+  });
+});
+
+describe('examples/fastify.mjs', () => {
+  it('lets nobody in while it stops, who would keep it from its end', async () => {
+    const server = await ExampleProcess.start('examples/fastify.mjs');
+    const Cookie = await login(server, 'Ann');
+    // It never answers a Close, so that stopping takes its time.
+    const slow = await RawPeer.connect(server.port);
+    await slow.write(rawRequest({ Cookie }, 'GET /echo HTTP/1.1'));
+    expect((await slow.readHead()).status).toBe(101);
+    const time = new WebSocket(server.at('/time'));
+    await once(time, 'message');
+    const stopped = server.stop();
+    await once(time, 'close');
+    const again = new WebSocket(server.at('/time'));
+    const refused = once(again, 'error');
+    expect(await stopped).toBe('0: ');
+    expect(String((await refused)[0])).toMatch(/503|ECONNREFUSED|hang up/);
   });
 });
 

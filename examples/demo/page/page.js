@@ -3,19 +3,34 @@ import { Doodle } from './doodle.js';
 
 const $ = (id) => document.getElementById(id);
 
+const MAX_SAID = 200;
+
 let socket = null;
 let attempts = 0;
 let retry = 0;
 let typingTimer = 0;
 let ownId = '';
+// Sockets that were open: only of those it tells something that they were closed.
+const opened = new WeakSet();
 
 const doodle = new Doodle(
   $('doodle'),
   (strokes) => socket?.readyState === 1 && socket.send(strokes),
 );
 
+/** The room that the address names. What cannot be the name of one leads to the lobby. */
 function room() {
-  return decodeURIComponent(location.hash.slice(1)) || 'lobby';
+  const [, name] = /^#([\p{L}\p{N} _-]{1,40})$/u.exec(decode(location.hash)) ?? [];
+  return name ?? 'lobby';
+}
+
+function decode(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    // An address that somebody has typed: `#%`.
+    return '';
+  }
 }
 
 function show(state, text) {
@@ -53,8 +68,10 @@ function openSocket() {
 function onOpen() {
   if (this !== socket) return;
   attempts = 0;
+  opened.add(this);
   show('open', 'connected');
-  // What was said and drawn so far comes now.
+  // What was said and drawn so far comes now, and need not be read out again.
+  $('said').ariaLive = 'off';
   $('said').replaceChildren();
   doodle.clear();
 }
@@ -70,8 +87,9 @@ function onMessage({ data }) {
 }
 
 function onClose({ code, reason }) {
-  $('last').dataset.code = code;
-  $('last').textContent = `It was closed with ${code}${reason === '' ? '' : `: ${reason}`}.`;
+  if (opened.has(this)) {
+    $('last').textContent = `It was closed with ${code}${reason === '' ? '' : `: ${reason}`}.`;
+  }
   if (this !== socket) return;
   socket = null;
   attempts += 1;
@@ -92,6 +110,7 @@ const RECEIVE = {
       windows === 1 ? 'You have 1 window here.' : `You have ${windows} windows here.`;
   },
   room({ people }) {
+    $('said').ariaLive = 'polite';
     $('people').textContent = people.map(({ name }) => name).join(', ');
     const typing = people
       .filter(({ id, isTyping }) => isTyping && id !== ownId)
@@ -108,8 +127,12 @@ const RECEIVE = {
     const what = document.createElement('p');
     what.textContent = text;
     item.append(who, when, what);
-    $('said').append(item);
-    $('said').scrollTop = $('said').scrollHeight;
+    const list = $('said');
+    // Who reads what was said before stays there.
+    const isAtEnd = list.scrollTop + list.clientHeight > list.scrollHeight - 20;
+    list.append(item);
+    if (list.children.length > MAX_SAID) list.firstChild.remove();
+    if (isAtEnd) list.scrollTop = list.scrollHeight;
   },
   goodbye() {
     show('going', 'the server is going');
@@ -155,7 +178,7 @@ $('rename').addEventListener('submit', (event) => {
 function enter() {
   $('room').textContent = room();
   for (const link of document.querySelectorAll('nav a')) {
-    link.toggleAttribute('aria-current', link.hash === `#${room()}`);
+    link.ariaCurrent = link.hash === `#${room()}` ? 'true' : null;
   }
   connect();
 }
