@@ -6,24 +6,23 @@ import { createServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { WebSocketServer, refuse } from 'tautline';
 import { Chat } from './chat.mjs';
+import { isRoom } from './page/rules.js';
+import { giveUp, host, port, tls } from './settings.mjs';
 import { Visitors } from './visitors.mjs';
-
-const { HOST = '127.0.0.1', PORT = '3000', KEY, CERT } = process.env;
-const isSecure = KEY !== undefined && CERT !== undefined;
-if (!isSecure && (KEY ?? CERT) !== undefined) throw new Error('https needs KEY and CERT');
-if (!/^\d{1,5}$/.test(PORT)) throw new Error(`PORT is a number, and not ${PORT}`);
 
 const FILES = new Map([
   ['/', { file: 'index.html', type: 'text/html; charset=utf-8' }],
   ['/page.js', { file: 'page.js', type: 'text/javascript; charset=utf-8' }],
   ['/doodle.js', { file: 'doodle.js', type: 'text/javascript; charset=utf-8' }],
+  ['/rules.js', { file: 'rules.js', type: 'text/javascript; charset=utf-8' }],
+  ['/view.js', { file: 'view.js', type: 'text/javascript; charset=utf-8' }],
   ['/style.css', { file: 'style.css', type: 'text/css; charset=utf-8' }],
 ]);
 for (const page of FILES.values()) {
   page.body = await readFile(new URL(`page/${page.file}`, import.meta.url));
 }
 
-const visitors = new Visitors(isSecure);
+const visitors = new Visitors(tls !== undefined);
 let visits = 0;
 
 // Only pages of this server may connect: a foreign origin is refused by default.
@@ -33,7 +32,7 @@ const chat = new Chat(live);
 live.route('/live/:room', {
   // The cookie that the page was given says who this is, before there is a socket.
   upgrade(request) {
-    if (request.params.room.length > 40) return refuse(404);
+    if (!isRoom(request.params.room)) return refuse(404);
     const visitor = visitors.find(request.cookies);
     return visitor === undefined ? refuse(401) : { data: { visitor, isTyping: false } };
   },
@@ -49,13 +48,20 @@ live.route('/live/:room', {
 function answer(request, response) {
   const path = request.url.split('?', 1)[0];
   const page = FILES.get(path);
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
+    response.writeHead(405, { Allow: 'GET, HEAD' }).end();
+    return;
+  }
   // Every page sets the cookie; so does this path, for a page whose cookie the server has forgotten.
   if (page !== undefined || path === '/visitor') visitors.greet(request, response);
   if (path === '/visitor') {
     response.writeHead(204).end();
   } else if (path === '/hello') {
-    visits += 1;
-    live.broadcast(JSON.stringify({ type: 'visits', visits }));
+    // To ask for the head alone is no visit.
+    if (request.method === 'GET') {
+      visits += 1;
+      live.broadcast(JSON.stringify({ type: 'visits', visits }));
+    }
     response.writeHead(200, { 'Content-Type': 'text/plain', 'Cache-Control': 'no-store' });
     response.end(`Hello! This is visit ${visits}.\n`);
   } else if (page === undefined) {
@@ -71,17 +77,12 @@ function answer(request, response) {
   }
 }
 
-const server = isSecure
-  ? createTlsServer({ key: await readFile(KEY), cert: await readFile(CERT) }, answer)
-  : createServer(answer);
+const server = tls === undefined ? createServer(answer) : createTlsServer(tls, answer);
 live.attach(server);
 
-server.on('error', (error) => {
-  console.error(`cannot listen on port ${PORT}: ${error.message}`);
-  process.exitCode = 1;
-});
-server.listen(Number(PORT), HOST, () => {
-  const url = `${isSecure ? 'https' : 'http'}://localhost:${server.address().port}`;
+server.on('error', (error) => giveUp(`cannot listen on port ${port}: ${error.message}`));
+server.listen(port, host, () => {
+  const url = `${tls === undefined ? 'http' : 'https'}://localhost:${server.address().port}`;
   console.log(`open ${url} in two windows, side by side`);
 });
 
@@ -94,3 +95,14 @@ async function stop() {
   server.closeAllConnections();
 }
 process.on('SIGINT', stop).on('SIGTERM', stop);
+
+// Told to stop, npm ends its shell, and not what runs in it.
+if (process.env.npm_lifecycle_event === 'start') {
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    void stop();
+  }, 500);
+  timer.unref();
+}

@@ -9,6 +9,7 @@
 import { parseArgs } from 'node:util';
 import { WebSocketServer } from '../index.ts';
 import { createCertificate } from './certificate.ts';
+import { watchParent } from './parent.ts';
 
 const { values: flags } = parseArgs({
   options: {
@@ -55,3 +56,4 @@ function stop(): void {
   void server.shutdown();
 }
 process.on('SIGTERM', stop).on('SIGINT', stop);
+watchParent(stop);

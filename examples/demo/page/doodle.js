@@ -12,13 +12,17 @@ export class Doodle {
   #pending = [];
   #last = null;
 
-  /** @param {(strokes: Uint8Array) => void} send is given what was drawn, once a frame */
-  constructor(canvas, send) {
+  /**
+   * @param {() => boolean} mayBegin whether a line may be begun now
+   * @param {(strokes: DataView) => void} send is given what was drawn, once a frame
+   */
+  constructor(canvas, mayBegin, send) {
     this.#canvas = canvas;
     this.#pen = canvas.getContext('2d');
     this.#pen.lineWidth = 6;
     this.#pen.lineCap = 'round';
     canvas.addEventListener('pointerdown', (event) => {
+      if (!mayBegin()) return;
       canvas.setPointerCapture(event.pointerId);
       this.#last = this.#place(event);
       this.#lineTo(this.#last, send);
@@ -41,6 +45,7 @@ export class Doodle {
   }
 
   clear() {
+    this.#canvas.dataset.empty = '';
     this.#pen.clearRect(0, 0, this.#canvas.width, this.#canvas.height);
   }
 
@@ -65,7 +70,8 @@ export class Doodle {
   }
 
   #line([fromX, fromY, toX, toY, hue]) {
-    const { width, height } = this.#canvas;
+    const { width, height, dataset } = this.#canvas;
+    delete dataset.empty;
     this.#pen.strokeStyle = `hsl(${hue} 75% 52%)`;
     this.#pen.beginPath();
     this.#pen.moveTo((fromX / FULL) * width, (fromY / FULL) * height);

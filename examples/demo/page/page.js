@@ -1,52 +1,71 @@
 // The page: one WebSocket for the room that the address names (#lobby), made anew when it is lost.
 import { Doodle } from './doodle.js';
+import { isRoom, tidy } from './rules.js';
+import { $, note, showHistory, showPeople, showSaid } from './view.js';
 
-const $ = (id) => document.getElementById(id);
-
-const MAX_SAID = 200;
+const MEANINGS = {
+  1000: 'it was not needed any more',
+  1001: 'the server has stopped',
+  1006: 'the connection broke off',
+  1008: 'the server did not like a message',
+  1009: 'a message was too long',
+  1011: 'the server has made a mistake',
+  1013: 'the page was too slow for the server',
+};
 
 let socket = null;
 let attempts = 0;
 let retry = 0;
+let retryAt = 0;
 let typingTimer = 0;
-let ownId = '';
+let you = { id: '', name: '', windows: 0 };
+let lost = 'no connection';
+let lastRoom = '';
+// Who is here, by id.
+const people = new Map();
+// What was begun to be written, by room.
+const drafts = new Map();
 // Sockets that were open: only of those it tells something that they were closed.
 const opened = new WeakSet();
 
-const doodle = new Doodle(
-  $('doodle'),
-  (strokes) => socket?.readyState === 1 && socket.send(strokes),
-);
+const doodle = new Doodle($('doodle'), mayDraw, (strokes) => isOpen() && socket.send(strokes));
 
-/** The room that the address names. What cannot be the name of one leads to the lobby. */
-function room() {
-  const [, name] = /^#([\p{L}\p{N} _-]{1,40})$/u.exec(decode(location.hash)) ?? [];
-  return name ?? 'lobby';
+function isOpen() {
+  return socket?.readyState === WebSocket.OPEN;
+}
+
+function mayDraw() {
+  if (!isOpen()) note('There is no connection: nobody would see it.');
+  return isOpen();
 }
 
 function decode(text) {
   try {
-    return decodeURIComponent(text);
+    return decodeURIComponent(text).normalize();
   } catch {
     // An address that somebody has typed: `#%`.
-    return '';
+    return text;
   }
 }
 
 function show(state, text) {
   $('state').dataset.state = state;
   $('state').textContent = text;
-  $('drop').disabled = state !== 'open';
-  $('reconnect').disabled = state === 'open' || state === 'connecting';
+  // Not `disabled`, which would take the focus from the button that was pressed.
+  $('drop').ariaDisabled = state !== 'open';
+  $('reconnect').ariaDisabled = state === 'open' || state === 'connecting';
 }
 
 /** Connects to the room, in place of the connection that is there. */
 function connect() {
   clearTimeout(retry);
+  retryAt = 0;
+  showNext();
   const last = socket;
   socket = null;
   last?.close(1000, 'to another room');
-  show('connecting', 'connecting');
+  // Why the last one was lost is shown until there is another.
+  if (attempts === 0) show('connecting', 'connecting');
   // A server that was started anew knows our cookie no more. Where it cannot be asked, the
   // connection fails as well, and is tried again.
   const ready = attempts > 0 ? fetch('/visitor').catch(() => {}) : Promise.resolve();
@@ -56,7 +75,7 @@ function connect() {
 function openSocket() {
   // Two attempts may have waited for their cookie: one is enough.
   if (socket !== null) return;
-  const url = new URL(`/live/${encodeURIComponent(room())}`, location.href);
+  const url = new URL(`/live/${encodeURIComponent(lastRoom)}`, location.href);
   url.protocol = url.protocol.replace('http', 'ws');
   socket = new WebSocket(url);
   socket.binaryType = 'arraybuffer';
@@ -70,9 +89,8 @@ function onOpen() {
   attempts = 0;
   opened.add(this);
   show('open', 'connected');
-  // What was said and drawn so far comes now, and need not be read out again.
-  $('said').ariaLive = 'off';
-  $('said').replaceChildren();
+  showNext();
+  // What was drawn so far comes now.
   doodle.clear();
 }
 
@@ -88,61 +106,63 @@ function onMessage({ data }) {
 
 function onClose({ code, reason }) {
   if (opened.has(this)) {
-    $('last').textContent = `It was closed with ${code}${reason === '' ? '' : `: ${reason}`}.`;
+    lost = code === 1001 ? 'server stopped' : 'connection lost';
+    const why = MEANINGS[code] ?? 'a code that this page does not know';
+    $('last').textContent = `It was closed with ${code}: ${why}${reason && ` (${reason})`}.`;
   }
   if (this !== socket) return;
   socket = null;
   attempts += 1;
   // Later each time, and not all pages at the same moment.
   const delay = Math.min(30_000, 500 * 2 ** attempts) * (0.5 + Math.random());
-  show('lost', code === 1001 ? 'the server is going' : 'connection lost');
   retry = setTimeout(connect, delay);
+  retryAt = Date.now() + delay;
+  show('lost', lost);
+  showNext();
+  people.clear();
+  showPeople([], you);
+  $('windows').textContent = '– windows';
+}
+
+function showNext() {
+  const seconds = Math.ceil((retryAt - Date.now()) / 1000);
+  const text = seconds > 0 ? `The next attempt is in ${seconds} s.` : 'Trying again …';
+  $('next').textContent = attempts === 0 ? '' : text;
 }
 
 const RECEIVE = {
   visits({ visits }) {
     $('visits').textContent = visits;
   },
-  you({ id, name, windows }) {
-    ownId = id;
-    if (document.activeElement !== $('name')) $('name').value = name;
-    $('windows').textContent =
-      windows === 1 ? 'You have 1 window here.' : `You have ${windows} windows here.`;
+  you(news) {
+    // A new name that is being written stays.
+    if ($('name').value === you.name) $('name').value = news.name;
+    you = news;
+    $('you').textContent = you.name;
+    $('windows').textContent = you.windows === 1 ? '1 window' : `${you.windows} windows`;
+    showPeople([...people.values()], you);
   },
-  room({ people }) {
-    $('said').ariaLive = 'polite';
-    $('people').textContent = people.map(({ name }) => name).join(', ');
-    const typing = people
-      .filter(({ id, isTyping }) => isTyping && id !== ownId)
-      .map(({ name }) => name);
-    const verb = typing.length === 1 ? 'is' : 'are';
-    $('typing').textContent = typing.length === 0 ? '' : `${typing.join(', ')} ${verb} typing …`;
+  room({ people: all, said }) {
+    people.clear();
+    RECEIVE.people({ people: all });
+    showHistory(said);
   },
-  said({ name, text, at }) {
-    const item = document.createElement('li');
-    const who = document.createElement('strong');
-    who.textContent = name;
-    const when = document.createElement('time');
-    when.textContent = new Date(at).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
-    const what = document.createElement('p');
-    what.textContent = text;
-    item.append(who, when, what);
-    const list = $('said');
-    // Who reads what was said before stays there.
-    const isAtEnd = list.scrollTop + list.clientHeight > list.scrollHeight - 20;
-    list.append(item);
-    if (list.children.length > MAX_SAID) list.firstChild.remove();
-    if (isAtEnd) list.scrollTop = list.scrollHeight;
+  people({ people: changed }) {
+    for (const person of changed) {
+      if (person.isHere) people.set(person.id, person);
+      else people.delete(person.id);
+    }
+    showPeople([...people.values()], you);
   },
+  said: showSaid,
   goodbye() {
-    show('going', 'the server is going');
+    show('going', 'server stopping');
   },
 };
 
 function send(order) {
-  if (socket?.readyState !== WebSocket.OPEN) return false;
-  socket.send(JSON.stringify(order));
-  return true;
+  if (isOpen()) socket.send(JSON.stringify(order));
+  return isOpen();
 }
 
 function stopTyping() {
@@ -152,10 +172,12 @@ function stopTyping() {
 }
 
 $('hello').addEventListener('click', () => {
-  void fetch('/hello');
+  fetch('/hello').catch(() => note('The server does not answer.'));
 });
 $('drop').addEventListener('click', () => send({ type: 'drop' }));
-$('reconnect').addEventListener('click', connect);
+$('reconnect').addEventListener('click', () => {
+  if ($('reconnect').ariaDisabled !== 'true') connect();
+});
 $('text').addEventListener('input', () => {
   if (typingTimer === 0) send({ type: 'typing', isTyping: true });
   clearTimeout(typingTimer);
@@ -164,23 +186,43 @@ $('text').addEventListener('input', () => {
 $('say').addEventListener('submit', (event) => {
   event.preventDefault();
   const text = $('text').value;
-  // What cannot be sent now stays where it is.
-  if (text.trim() === '' || !send({ type: 'say', text })) return;
+  if (tidy(text) === '') return;
+  if (!send({ type: 'say', text })) {
+    note('Not sent, since there is no connection. Your text stays where it is.');
+    return;
+  }
   $('text').value = '';
   clearTimeout(typingTimer);
   typingTimer = 0;
 });
 $('rename').addEventListener('submit', (event) => {
   event.preventDefault();
-  if (send({ type: 'rename', name: $('name').value })) $('name').blur();
+  const name = $('name').value;
+  if (tidy(name) === '') note('A name needs something that can be seen.');
+  else if (send({ type: 'rename', name })) you.name = name;
+  else note('Not renamed, since there is no connection.');
 });
 
+/** Goes to the room that the address names. What cannot be the name of one leads to the lobby. */
 function enter() {
-  $('room').textContent = room();
+  const name = decode(location.hash.slice(1));
+  const room = isRoom(name) ? name : 'lobby';
+  $('no-room').textContent =
+    name === room || name === ''
+      ? ''
+      : 'That is no name of a room, so this is the lobby. Take letters and digits, 40 at most.';
+  $('room').textContent = room;
+  $('second').hash = room;
   for (const link of document.querySelectorAll('nav a')) {
-    link.ariaCurrent = link.hash === `#${room()}` ? 'true' : null;
+    link.ariaCurrent = link.hash === `#${room}` ? 'true' : null;
   }
+  stopTyping();
+  drafts.set(lastRoom, $('text').value);
+  lastRoom = room;
+  $('text').value = drafts.get(room) ?? '';
   connect();
 }
+
 addEventListener('hashchange', enter);
+setInterval(showNext, 1000);
 enter();
