@@ -10,15 +10,37 @@ const ANY = '*';
 const HOUSE = new Map([
   ['errors.ts', { may: [], node: [] }],
   ['frame', { may: ['errors.ts'], node: ['buffer', 'crypto'] }],
-  ['handshake', { may: ['errors.ts'], node: ['crypto'] }],
-  ['connection', { may: ['errors.ts', 'frame'], node: ['events', 'stream', 'string_decoder'] }],
+  ['extension', { may: ['errors.ts', 'frame'], node: ['buffer', 'zlib'] }],
+  ['handshake', { may: ['errors.ts', 'extension'], node: ['crypto'] }],
+  [
+    'connection',
+    { may: ['errors.ts', 'frame', 'extension'], node: ['events', 'stream', 'string_decoder'] },
+  ],
   ['hub', { may: ['errors.ts', 'frame', 'connection'], node: ['events'] }],
-  ['client', { may: ['errors.ts', 'frame', 'handshake', 'connection'], node: ANY }],
-  ['server', { may: ['errors.ts', 'frame', 'handshake', 'connection', 'hub'], node: ANY }],
-  ['protocol.ts', { may: ['errors.ts', 'frame', 'handshake', 'connection'], node: [] }],
+  ['client', { may: ['errors.ts', 'frame', 'extension', 'handshake', 'connection'], node: ANY }],
+  [
+    'server',
+    { may: ['errors.ts', 'frame', 'extension', 'handshake', 'connection', 'hub'], node: ANY },
+  ],
+  [
+    'protocol.ts',
+    { may: ['errors.ts', 'frame', 'extension', 'handshake', 'connection'], node: [] },
+  ],
   [
     'index.ts',
-    { may: ['errors.ts', 'frame', 'handshake', 'connection', 'hub', 'client', 'server'], node: [] },
+    {
+      may: [
+        'errors.ts',
+        'frame',
+        'extension',
+        'handshake',
+        'connection',
+        'hub',
+        'client',
+        'server',
+      ],
+      node: [],
+    },
   ],
   ['cli', { may: ['index.ts'], node: ANY }],
 ]);

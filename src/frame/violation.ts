@@ -9,7 +9,7 @@
 
 import { ProtocolError } from '../errors.ts';
 
-// name: [close code, section of RFC 6455, what is wrong]
+// name: [close code, section of RFC 6455 or of another, what is wrong]
 // The sentence is also the reason of our Close frame, so it stays below 124 bytes.
 export const VIOLATION = {
   RESERVED_BITS: [1002, '5.2', 'a reserved bit is set that no extension claims'],
@@ -25,6 +25,7 @@ export const VIOLATION = {
   CLOSE_LENGTH: [1002, '5.5.1', 'a Close frame holds half a status code'],
   CLOSE_CODE: [1002, '7.4', 'the status code must not be sent'],
   INVALID_UTF8: [1007, '8.1', 'a text is not valid UTF-8'],
+  INVALID_DEFLATE: [1007, 'RFC 7692, section 7.2.2', 'the payload is no compressed message'],
   TOO_MANY_FRAGMENTS: [1008, '10.4', 'a message has more fragments than maxFragments'],
   MESSAGE_TOO_BIG: [1009, '10.4', 'a message is larger than maxPayload'],
   READS_TOO_SLOWLY: [1013, '10.4', 'more waits to be read by the peer than maxBackpressure'],
@@ -38,6 +39,6 @@ export function violation(name: Violation): ProtocolError {
   return new ProtocolError(
     `WS_ERR_${name}`,
     closeCode,
-    `${sentence} (RFC 6455, section ${section})`,
+    `${sentence} (${section.startsWith('RFC') ? section : `RFC 6455, section ${section}`})`,
   );
 }

@@ -18,6 +18,7 @@ const CLOSE_CODES: Readonly<Record<Violation, number>> = {
   CLOSE_LENGTH: 1002,
   CLOSE_CODE: 1002,
   INVALID_UTF8: 1007,
+  INVALID_DEFLATE: 1007,
   TOO_MANY_FRAGMENTS: 1008,
   MESSAGE_TOO_BIG: 1009,
   READS_TOO_SLOWLY: 1013,
@@ -59,7 +60,9 @@ describe.each(NAMES)('violation(%s)', (name) => {
   });
 
   it('names the section that was broken behind one sentence without a stop', () => {
-    expect(error.message).toMatch(/^[a-zA-Z][^.]*[^. ] \(RFC 6455, section \d+(?:\.\d+)*\)$/);
+    expect(error.message).toMatch(
+      /^[a-zA-Z][^.]*[^. ] \(RFC (?:6455|7692), section \d+(?:\.\d+)*\)$/,
+    );
   });
 
   it('is built anew for each breach, so that its stack tells where', () => {

@@ -1,0 +1,103 @@
+/**
+ * permessage-deflate on one connection: RFC 7692. What was negotiated becomes a compressor and an
+ * inflater, each made when it is first needed.
+ *
+ * @module
+ */
+
+import type { ResolvedDeflateOptions } from './deflate-options.ts';
+import type { DeflateTerms } from './deflate-params.ts';
+import { type Deflater, KeptDeflater } from './deflater.ts';
+import { type InflateSink, type Inflater, KeptInflater, type Later } from './inflater.ts';
+import { PublicDeflater } from './public-deflater.ts';
+import { PublicInflater } from './public-inflater.ts';
+import { areContextsUsable } from './zlib-context.ts';
+
+/**
+ * The smallest window with which zlib compresses: under a limit of 8 bits nothing is compressed, which
+ * section 6 allows for every message. To inflate with a larger window does no harm.
+ */
+const LEAST_WINDOW_BITS = 9;
+
+/** Bytes up to which a message is compressed at once; larger ones go to a thread. */
+const MAX_AT_ONCE = 16 * 1024;
+
+export class PerMessageDeflate {
+  readonly options: ResolvedDeflateOptions;
+  readonly terms: DeflateTerms;
+  #deflater: Deflater | null = null;
+  #inflater: Inflater | null = null;
+  #isClosed = false;
+
+  constructor(options: ResolvedDeflateOptions, terms: DeflateTerms) {
+    this.options = options;
+    this.terms = terms;
+  }
+
+  /** Whether a message of so many bytes is compressed. */
+  compresses(size: number): boolean {
+    return (
+      size >= this.options.threshold &&
+      !this.#isClosed &&
+      this.terms.ownWindowBits >= LEAST_WINDOW_BITS
+    );
+  }
+
+  /** Whether a message of so many bytes is compressed in a thread. */
+  static isLarge(size: number): boolean {
+    return size > MAX_AT_ONCE;
+  }
+
+  get deflater(): Deflater {
+    return (this.#deflater ??= this.createDeflater());
+  }
+
+  inflater(sink: InflateSink, later: Later): Inflater {
+    return (this.#inflater ??= this.createInflater(sink, later));
+  }
+
+  /** Makes a compressor of the same kind for a single message, which refers to nothing. */
+  createAlone(): Deflater {
+    return createDeflater(this.options, this.terms.ownWindowBits, false);
+  }
+
+  /** What two connections have in common whose compressors write the same for the same message. */
+  get kind(): string {
+    const { level, memoryLevel, keepContexts } = this.options;
+    return `${level} ${memoryLevel} ${this.terms.ownWindowBits} ${keepContexts}`;
+  }
+
+  /** A message was sent that the compressor has not seen. */
+  forget(): void {
+    this.#deflater?.forget();
+  }
+
+  /** The connection is over: frees the memory. */
+  close(): void {
+    this.#isClosed = true;
+    this.#deflater?.close();
+    this.#inflater?.close();
+  }
+
+  private createDeflater(): Deflater {
+    return createDeflater(this.options, this.terms.ownWindowBits, this.terms.ownTakeover);
+  }
+
+  private createInflater(sink: InflateSink, later: Later): Inflater {
+    const { peerTakeover } = this.terms;
+    const windowBits = Math.max(this.terms.peerWindowBits, LEAST_WINDOW_BITS);
+    return this.options.keepContexts && areContextsUsable()
+      ? new KeptInflater(sink, later, windowBits, peerTakeover)
+      : new PublicInflater(sink, later, windowBits, peerTakeover);
+  }
+}
+
+function createDeflater(
+  options: ResolvedDeflateOptions,
+  windowBits: number,
+  takeover: boolean,
+): Deflater {
+  return options.keepContexts && areContextsUsable()
+    ? new KeptDeflater(options, windowBits, takeover)
+    : new PublicDeflater(options, windowBits, takeover);
+}

@@ -1,0 +1,172 @@
+/**
+ * Compressed payloads to messages by the public functions of `node:zlib`, where contexts cannot be kept
+ * (inflater.ts). A message is gathered, and inflated with the text before it as its dictionary:
+ * that is all that a context would remember.
+ *
+ * @module
+ */
+
+import { constants as bufferConstants } from 'node:buffer';
+import {
+  type InflateRaw,
+  type ZlibOptions,
+  constants,
+  inflateRaw,
+  inflateRawSync,
+} from 'node:zlib';
+import { violation } from '../frame/violation.ts';
+import type { InflateSink, Inflater, Later } from './inflater.ts';
+import { JOBS } from './jobs.ts';
+import { TextWindow } from './text-window.ts';
+import { SYNC_FLUSH_TAIL } from './zlib-context.ts';
+
+/** Compressed bytes that are inflated at once, without leaving the thread. */
+const MAX_INPUT = 16 * 1024;
+
+/** A last, empty stored block: a stream that was cut does not end with it. */
+const FINAL_BLOCK: Buffer = Buffer.of(0x01, 0x00, 0x00, 0xff, 0xff);
+
+/** What stands behind the payload of a message: section 7.2.2, and an end that zlib looks for. */
+const BEHIND: Buffer = Buffer.concat([SYNC_FLUSH_TAIL, FINAL_BLOCK]);
+
+const NO_BYTES: Buffer = Buffer.alloc(0);
+
+/** With the option `info`. Its type says nothing of it. */
+interface Inflated {
+  readonly buffer: Buffer;
+  readonly engine: InflateRaw;
+}
+
+export class PublicInflater implements Inflater {
+  readonly #sink: InflateSink;
+  readonly #later: Later;
+  readonly #windowBits: number;
+  readonly #window: TextWindow;
+  /** The payload so far: the first `#size` bytes. */
+  #payload: Buffer = NO_BYTES;
+  #size = 0;
+  #isClosed = false;
+
+  constructor(sink: InflateSink, later: Later, windowBits: number, takeover: boolean) {
+    this.#sink = sink;
+    this.#later = later;
+    this.#windowBits = windowBits;
+    this.#window = new TextWindow(windowBits, takeover);
+  }
+
+  push(source: Buffer, start: number, end: number, last: boolean): boolean {
+    this.keep(source, start, end);
+    if (!last) return true;
+    this.keep(BEHIND, 0, BEHIND.length);
+    const message = this.#payload.subarray(0, this.#size);
+    this.#payload = NO_BYTES;
+    this.#size = 0;
+    return this.inflate(message);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#payload = NO_BYTES;
+  }
+
+  /** Room grows by doubling: the payload may come byte by byte. */
+  private keep(source: Buffer, start: number, end: number): void {
+    const need = this.#size + end - start;
+    if (need > this.#payload.length) {
+      const grown = Buffer.allocUnsafeSlow(
+        Math.max(need + BEHIND.length, 2 * this.#payload.length),
+      );
+      this.#payload.copy(grown, 0, 0, this.#size);
+      this.#payload = grown;
+    }
+    this.#size += source.copy(this.#payload, this.#size, start, end);
+  }
+
+  /** Inflates streams up to the last. Where one is large, or more are left, others have their turn. */
+  private inflate(message: Buffer): boolean {
+    if (message.length > MAX_INPUT) {
+      this.inflateLater(message);
+      return false;
+    }
+    let result: Inflated;
+    try {
+      result = inflateNow(message, this.options());
+    } catch (error) {
+      throw asViolation(error);
+    }
+    return this.give(message, result);
+  }
+
+  private inflateLater(message: Buffer): void {
+    JOBS.run((release) => {
+      if (this.#isClosed) {
+        release();
+        return;
+      }
+      inflateRaw(message, this.options(), (error, result) => {
+        release();
+        if (this.#isClosed) return;
+        this.#later(() => {
+          if (error !== null) throw asViolation(error);
+          return this.give(message, asInflated(result));
+        });
+      });
+    });
+  }
+
+  private give(message: Buffer, { buffer, engine }: Inflated): boolean {
+    const rest = message.subarray(engine.bytesWritten);
+    if (rest.length < BEHIND.length && this.isCut(message, buffer)) {
+      throw violation('INVALID_DEFLATE');
+    }
+    // What is left behind a stream that has ended is another one, or nothing but what was not sent.
+    const last = rest.length === 0 || rest.equals(BEHIND);
+    this.#window.remember(buffer, last);
+    // As a context does: a stream that has ended is forgotten.
+    if (rest.length > 0) this.#window.forget();
+    this.#sink.onInflated(buffer, 0, buffer.length, last);
+    if (last || this.#isClosed) return true;
+    setImmediate(() => {
+      if (!this.#isClosed) this.#later(() => this.inflate(rest));
+    });
+    return false;
+  }
+
+  /**
+   * Whether what stands behind the payload was taken for a part of it: a message that was cut may go on
+   * into those bytes, and end there as if it were whole. Alone, it gives less.
+   */
+  private isCut(message: Buffer, text: Buffer): boolean {
+    const payload = message.subarray(0, message.length - BEHIND.length);
+    const alone = inflateNow(payload, { ...this.options(), finishFlush: constants.Z_SYNC_FLUSH });
+    return alone.buffer.length < text.length;
+  }
+
+  private options(): ZlibOptions & { readonly info: true } {
+    const dictionary = this.#window.text;
+    return {
+      windowBits: this.#windowBits,
+      // One more than there may be: that it is too much, the sink tells.
+      maxOutputLength: Math.min(this.#sink.inflatedRoom + 1, bufferConstants.MAX_LENGTH),
+      finishFlush: constants.Z_FINISH,
+      info: true,
+      ...(dictionary.length > 0 && { dictionary }),
+    };
+  }
+}
+
+function inflateNow(message: Buffer, options: ZlibOptions): Inflated {
+  return asInflated(inflateRawSync(message, options));
+}
+
+function asInflated(result: unknown): Inflated {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- documented for `info`
+  return result as Inflated;
+}
+
+/** What else may go wrong is no fault of the peer. */
+function asViolation(error: unknown): unknown {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  if (code === 'ERR_BUFFER_TOO_LARGE') return violation('MESSAGE_TOO_BIG');
+  return code.startsWith('Z_') ? violation('INVALID_DEFLATE') : error;
+}

@@ -1,0 +1,229 @@
+/**
+ * A context of zlib that is kept from message to message, and driven synchronously. The only file
+ * that knows what Node does not document: the `writeSync` of a stream's handle, the two numbers that
+ * it leaves behind, and the buffer into which the stream writes. (Its public ways are a stream, which
+ * takes a thread and some 50 µs for each message, and functions that forget everything.) Whether it
+ * works is tried once, and who uses it has a public way beside it.
+ *
+ * @module
+ */
+
+/* oxlint-disable no-underscore-dangle -- names that Node has given. */
+
+import {
+  type DeflateRaw,
+  type InflateRaw,
+  constants,
+  createDeflateRaw,
+  createInflateRaw,
+} from 'node:zlib';
+
+/** What we know of a stream of zlib beside its types. Null once it is closed. */
+interface Internals {
+  _handle: {
+    writeSync(
+      flush: number,
+      input: Uint8Array,
+      inputAt: number,
+      inputSize: number,
+      output: Uint8Array,
+      outputAt: number,
+      outputSize: number,
+    ): void;
+  } | null;
+  /** Of the last write: room that is left in the output, bytes that are left of the input. */
+  readonly _writeState: Uint32Array;
+  _outBuffer: Buffer;
+  _outOffset: number;
+  _chunkSize: number;
+}
+
+type ZlibStream = (DeflateRaw | InflateRaw) & Internals;
+
+/** What one context gives for one piece of input. */
+const OUTPUT_SIZE = 64 * 1024;
+
+/** A stream of zlib has an output buffer from its beginning, which we need for large messages only. */
+const SMALLEST_CHUNK = 64;
+
+const NO_BYTES: Buffer = Buffer.alloc(0);
+
+/** Bytes that came out of a large input, and whether zlib read all of it. */
+export interface Written {
+  readonly chunks: readonly Buffer[];
+  /** Bytes of the input behind the end of a DEFLATE stream, which were not read. */
+  readonly unread: number;
+}
+
+/**
+ * Where the output of the synchronous calls goes, while nobody reads it. More than one is needed
+ * where who is given an output sends something meanwhile.
+ */
+const spare: Buffer[] = [];
+const MAX_SPARE = 4;
+
+/** Lends the memory for one output, which is used by one reader at a time. */
+export function borrowOutput(): Buffer {
+  return spare.pop() ?? Buffer.allocUnsafeSlow(OUTPUT_SIZE);
+}
+
+export function returnOutput(output: Buffer): void {
+  if (spare.length < MAX_SPARE) spare.push(output);
+}
+
+export class ZlibContext {
+  readonly #stream: ZlibStream;
+  #isFailed = false;
+  /** Collects what a large input gives; null between two of them. */
+  #chunks: Buffer[] | null = null;
+  #room = 0;
+
+  private constructor(stream: ZlibStream) {
+    this.#stream = stream;
+    stream.on('error', () => {
+      this.#isFailed = true;
+    });
+    // Nobody reads the stream: what comes out is taken before it gets that far.
+    stream.push = (chunk: Buffer | null): boolean => {
+      if (chunk !== null) this.collect(chunk);
+      return true;
+    };
+  }
+
+  static deflater(level: number, memLevel: number, windowBits: number): ZlibContext {
+    const flush = constants.Z_SYNC_FLUSH;
+    const options = { level, memLevel, windowBits, flush, chunkSize: SMALLEST_CHUNK };
+    return new ZlibContext(asInternal(createDeflateRaw(options)));
+  }
+
+  static inflater(windowBits: number): ZlibContext {
+    const flush = constants.Z_SYNC_FLUSH;
+    return new ZlibContext(
+      asInternal(createInflateRaw({ windowBits, flush, chunkSize: SMALLEST_CHUNK })),
+    );
+  }
+
+  /** Whether zlib has refused what it was given, or has no memory. It is of no use any more. */
+  get isFailed(): boolean {
+    return this.#isFailed;
+  }
+
+  /** After {@link write}: bytes of the input that were not read. */
+  get unread(): number {
+    return this.#stream._writeState[1]!;
+  }
+
+  /**
+   * Gives zlib `input[start, end)`, and `output` for what comes out.
+   *
+   * @param flush - one of the constants of zlib
+   * @returns how many bytes came out; where that is all of `output`, more may follow for no input
+   */
+  write(flush: number, input: Uint8Array, start: number, end: number, output: Buffer): number {
+    const stream = this.#stream;
+    const handle = stream._handle;
+    if (handle === null) {
+      this.#isFailed = true;
+      return 0;
+    }
+    handle.writeSync(flush, input, start, end - start, output, 0, output.length);
+    // The stream destroys itself at an error, and tells later.
+    if (stream.destroyed) this.#isFailed = true;
+    return this.#isFailed ? 0 : output.length - stream._writeState[0]!;
+  }
+
+  /**
+   * The same off the main thread, for a large input, which must not change meanwhile.
+   *
+   * @param maxSize - bytes that may come out; the context fails soon behind them
+   * @param done - called later, also where the context has failed or was closed
+   */
+  writeLater(input: Buffer, maxSize: number, done: (written: Written) => void): void {
+    const stream = this.#stream;
+    const chunks: Buffer[] = [];
+    this.#chunks = chunks;
+    this.#room = maxSize;
+    stream._chunkSize = OUTPUT_SIZE;
+    stream._outBuffer = Buffer.allocUnsafeSlow(OUTPUT_SIZE);
+    stream._outOffset = 0;
+    const before = stream.bytesWritten;
+    let isDone = false;
+    const finish = (): void => {
+      if (isDone) return;
+      isDone = true;
+      stream.off('close', finish);
+      this.#chunks = null;
+      // Now no thread writes into it any more.
+      stream._outBuffer = NO_BYTES;
+      if (this.#isFailed) stream.close();
+      done({ chunks, unread: input.length - (stream.bytesWritten - before) });
+    };
+    // A stream that an error has destroyed does not call back.
+    stream.once('close', finish);
+    stream.write(input, finish);
+  }
+
+  /** Forgets everything. */
+  reset(): void {
+    if (!this.#isFailed) this.#stream.reset();
+  }
+
+  /**
+   * Frees its memory: now, or when no thread works with it any more, which knows the output by a bare
+   * pointer.
+   */
+  close(): void {
+    this.#isFailed = true;
+    if (this.#chunks === null) this.#stream.close();
+  }
+
+  /** Takes what came out. (No thread works during this call, and none goes on if the stream ends.) */
+  private collect(chunk: Buffer): void {
+    if (this.#chunks === null) return;
+    if (!this.#isFailed) {
+      this.#chunks.push(chunk);
+      this.#room -= chunk.length;
+      if (this.#room >= 0) return;
+      this.#isFailed = true;
+    }
+    this.#stream.close();
+  }
+}
+
+function asInternal(stream: DeflateRaw | InflateRaw): ZlibStream {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- tried by `areContextsUsable`
+  return stream as ZlibStream;
+}
+
+let areUsable: boolean | null = null;
+
+/** Whether this version of Node does what is assumed here. Tried once, with a message each way. */
+export function areContextsUsable(): boolean {
+  areUsable ??= tryContexts();
+  return areUsable;
+}
+
+function tryContexts(): boolean {
+  const text = Buffer.from('tried once, tried once');
+  const output = Buffer.alloc(256);
+  try {
+    const deflater = ZlibContext.deflater(6, 8, 15);
+    const inflater = ZlibContext.inflater(15);
+    try {
+      let size = deflater.write(constants.Z_SYNC_FLUSH, text, 0, text.length, output);
+      const deflated = Buffer.from(output.subarray(0, size));
+      if (deflater.unread !== 0 || !deflated.subarray(-4).equals(SYNC_FLUSH_TAIL)) return false;
+      size = inflater.write(constants.Z_SYNC_FLUSH, deflated, 0, deflated.length, output);
+      return inflater.unread === 0 && output.subarray(0, size).equals(text);
+    } finally {
+      deflater.close();
+      inflater.close();
+    }
+  } catch {
+    // Whatever it was, it is not what we know: the public way is taken.
+    return false;
+  }
+}
+
+/** RFC 7692, section 7.2.1: the end of an empty stored block, which is left out of a message. */
+export const SYNC_FLUSH_TAIL: Buffer = Buffer.of(0x00, 0x00, 0xff, 0xff);
