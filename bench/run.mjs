@@ -11,6 +11,7 @@ import { parseArgs } from 'node:util';
 const QUICK = {
   micro: ['--rounds', '1', '--time', '20'],
   memory: ['--rounds', '1', '--connections', '200'],
+  deflate: ['--rounds', '1', '--connections', '5', '--messages', '50'],
 };
 
 const { values: flags, positionals } = parseArgs({

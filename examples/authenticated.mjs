@@ -24,26 +24,30 @@ async function readToken(authorization = '') {
   return scheme.toLowerCase() === 'bearer' ? store.get(hash(token ?? '')) : undefined;
 }
 
+/** A session that is over is none: a cookie of yesterday must not hide a token of today. */
+const valid = (session) => (session?.expires > Date.now() ? session : undefined);
+
 // A browser sends the cookie from whatever page asks: these pages are ours.
 const server = new WebSocketServer({ origins: ['https://example.com'] });
 
 server.route('/account', {
   async upgrade({ cookies, headers }) {
-    const session = readCookie(cookies.session) ?? (await readToken(headers.authorization));
-    const isValid = session !== undefined && session.expires > Date.now();
-    return isValid
-      ? { data: session }
-      : refuse(401, { 'WWW-Authenticate': 'Bearer' }, 'who are you?\n');
+    const session =
+      valid(readCookie(cookies.session)) ?? valid(await readToken(headers.authorization));
+    return session === undefined
+      ? refuse(401, { 'WWW-Authenticate': 'Bearer' }, 'who are you?\n')
+      : { data: session };
   },
   message(socket, message) {
     socket.send(`${socket.data.user} said ${message}`);
   },
 });
 
-// A socket must not outlive its session. The codes from 4000 on are for applications.
+// A socket must not outlive its session. The codes from 4000 on are for applications. (`?.`, since
+// sockets of other routes may have no data.)
 setInterval(() => {
   for (const socket of server.sockets) {
-    if (socket.data.expires <= Date.now()) void socket.close(4401, 'the session is over');
+    if (socket.data?.expires <= Date.now()) void socket.close(4401, 'the session is over');
   }
 }, 1000).unref();
 

@@ -6,6 +6,7 @@ import { WebSocketServer as WsServer } from 'ws';
 
 const app = Fastify();
 
+// In place of your sessions: these are never forgotten.
 const sessions = new Map();
 app.post('/login', (request, reply) => {
   const id = randomUUID();

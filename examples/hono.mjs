@@ -8,6 +8,7 @@ import { WebSocketServer as WsServer } from 'ws';
 
 const app = new Hono();
 
+// In place of your sessions: these are never forgotten.
 const sessions = new Map();
 app.post('/login', async (context) => {
   const id = randomUUID();

@@ -6,6 +6,7 @@
 
 export { ConnectionClosedError, HandshakeError, ProtocolError } from './errors.ts';
 export { CLOSE_CODE } from './frame/close-code.ts';
+export { type DeflateOptions } from './extension/deflate-options.ts';
 export { type Message } from './connection/delivery.ts';
 export { type SocketDuplexOptions } from './connection/duplex.ts';
 export { type MessageStream } from './connection/message-stream.ts';
@@ -19,7 +20,11 @@ export {
   type SocketEvents,
   type SocketHooks,
 } from './connection/socket-events.ts';
-export { type SocketOptions, type TextForm } from './connection/socket-options.ts';
+export {
+  type SendOptions,
+  type SocketOptions,
+  type TextForm,
+} from './connection/socket-options.ts';
 export { READY_STATE, type ReadyState } from './connection/state.ts';
 export { connect, type ConnectOptions } from './client/connect.ts';
 export { type TlsOptions } from './client/dial.ts';

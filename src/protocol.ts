@@ -10,7 +10,7 @@ export { CLOSE_CODE } from './frame/close-code.ts';
 export { OPCODE, type MessageOpcode, type Opcode } from './frame/opcode.ts';
 export { Connection } from './connection/connection.ts';
 export { READY_STATE, type ReadyState } from './connection/state.ts';
-export { type Turn } from './connection/outbound.ts';
+export { type Turn } from './connection/waiting.ts';
 export { PreparedMessage } from './connection/prepared.ts';
 export { type ConnectionHandler, type ConnectionOptions, type Role } from './connection/handler.ts';
 export {
@@ -31,7 +31,21 @@ export {
   type RefusalAnswer,
 } from './handshake/accept.ts';
 export { chooseSubprotocol } from './handshake/subprotocol.ts';
-export { type Extension } from './handshake/extensions-header.ts';
+export {
+  DEFAULT_DEFLATE,
+  resolveDeflate,
+  type DeflateOptions,
+  type ResolvedDeflateOptions,
+} from './extension/deflate-options.ts';
+export {
+  answerOffers,
+  createDeflateOffer,
+  readAnswer,
+  type DeflateAnswer,
+  type DeflateTerms,
+} from './extension/deflate-params.ts';
+export { type Extension } from './extension/extension.ts';
+export { PerMessageDeflate } from './extension/permessage-deflate.ts';
 export { HeaderFields, type HeadersInput } from './handshake/fields.ts';
 export {
   DEFAULT_HEAD_LIMITS,

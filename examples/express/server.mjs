@@ -8,6 +8,7 @@ import { createServer as createVite } from 'vite';
 const app = express();
 const httpServer = createServer(app);
 
+// In place of your sessions: these are never forgotten.
 const sessions = new Map();
 app.post('/login', express.json(), (request, response) => {
   const id = randomUUID();
@@ -34,7 +35,8 @@ const vite = await createVite({
 });
 app.use(vite.middlewares);
 
-httpServer.listen(Number(process.env.PORT ?? 3000), () => {
+// On this machine alone: a development server is for nobody else.
+httpServer.listen(Number(process.env.PORT ?? 3000), '127.0.0.1', () => {
   console.log(`listening on http://localhost:${httpServer.address().port}`);
 });
 

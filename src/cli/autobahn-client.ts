@@ -41,13 +41,11 @@ function readFlags(): Run {
   const maxPayload = flags['max-payload'];
   const maxFragments = flags['max-fragments'];
   const options: ConnectOptions = {
+    deflate: flags.deflate,
     maxPayload: maxPayload === undefined ? undefined : wholeNumber('max-payload', maxPayload),
     maxFragments:
       maxFragments === undefined ? undefined : wholeNumber('max-fragments', maxFragments),
   };
-  if (flags.deflate) {
-    console.error('there is no permessage-deflate yet: the cases are run without it');
-  }
   return { url: flags.url.replace(/\/$/, ''), agent: flags.agent, options };
 }
 

@@ -30,12 +30,10 @@ function wholeNumber(name: string, text: string): number {
 const port = wholeNumber('port', flags.port);
 const maxPayload = flags['max-payload'];
 const maxFragments = flags['max-fragments'];
-if (flags.deflate) {
-  console.error('permessage-deflate is not there yet: messages are sent as they are');
-}
 
 const server = new WebSocketServer({
   origins: '*',
+  deflate: flags.deflate,
   ...(maxPayload !== undefined && { maxPayload: wholeNumber('max-payload', maxPayload) }),
   ...(maxFragments !== undefined && { maxFragments: wholeNumber('max-fragments', maxFragments) }),
 });

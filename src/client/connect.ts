@@ -14,9 +14,19 @@ import {
   checkNames,
   resolveSocketOptions,
 } from '../connection/socket-options.ts';
+import {
+  type DeflateOptions,
+  type ResolvedDeflateOptions,
+  resolveDeflate,
+} from '../extension/deflate-options.ts';
+import { createDeflateOffer, readAnswer } from '../extension/deflate-params.ts';
+import type { Extension } from '../extension/extension.ts';
+import { PerMessageDeflate } from '../extension/permessage-deflate.ts';
+import { formatExtensions } from '../handshake/extensions-header.ts';
 import type { HeadersInput } from '../handshake/fields.ts';
 import { DEFAULT_HEAD_LIMITS, type HeadLimits } from '../handshake/http1.ts';
 import { type Offer, createOffer } from '../handshake/offer.ts';
+import { refusal } from '../handshake/refusal.ts';
 import { type DialOptions, type Dialled, type TlsOptions, dial } from './dial.ts';
 import { performOpening } from './opening.ts';
 import { Turns } from './turns.ts';
@@ -25,7 +35,12 @@ import { type Destination, readUrl } from './url.ts';
 const DEFAULT_HANDSHAKE_TIMEOUT = 10_000;
 
 /** What {@link connect} may be told. An option that is `undefined` counts as left out. */
-export interface ConnectOptions<Data = undefined> extends SocketOptions {
+export interface ConnectOptions<Data = undefined> extends Omit<SocketOptions, 'deflate'> {
+  /**
+   * Whether messages may be compressed, by permessage-deflate (RFC 7692), where the server can do so as
+   * well; or how; or several ways, in order of preference. Default: false.
+   */
+  readonly deflate?: boolean | DeflateOptions | readonly DeflateOptions[] | undefined;
   /**
    * Subprotocols that the server may choose from, in order of preference: unique tokens. Default:
    * none.
@@ -85,6 +100,8 @@ export const CONNECT_OPTION_NAMES: ReadonlySet<string> = new Set([
 export interface Attempt {
   readonly destination: Destination;
   readonly offer: Offer;
+  /** Of the offers of permessage-deflate, in their order. */
+  readonly deflates: readonly ResolvedDeflateOptions[];
   readonly dialOptions: DialOptions;
   readonly headLimits: HeadLimits;
   readonly handshakeTimeout: number;
@@ -138,6 +155,9 @@ export function prepareAttempt(
   options: ConnectOptions<unknown>,
 ): Attempt {
   // A subprotocol, as the second argument of `new WebSocket` has it, would be lost without a word.
+  if (typeof options === 'string' || Array.isArray(options)) {
+    throw new TypeError('connect takes subprotocols by an option: { protocols }');
+  }
   checkNames(options, CONNECT_OPTION_NAMES, 'connect');
   const { signal, socketPath } = options;
   if (signal !== undefined && typeof signal.addEventListener !== 'function') {
@@ -157,22 +177,38 @@ export function prepareAttempt(
   };
   for (const [name, value] of Object.entries(limits)) checkLimit(name, value);
   const { handshakeTimeout, maxHeadSize, maxHeaderFields } = limits;
+  const { deflate, ...socketOptions } = options;
+  const deflates = listDeflates(deflate);
   return {
     destination,
     offer: createOffer(destination.url, {
       subprotocols: listSubprotocols(options.protocols),
+      extensions: deflates.map(createDeflateOffer),
       headers: options.headers ?? [],
       ...(options.origin !== undefined && { origin: options.origin }),
     }),
+    deflates,
     dialOptions: { socketPath, tls },
     headLimits: { ...DEFAULT_HEAD_LIMITS, maxHeadSize, maxHeaderFields },
     handshakeTimeout,
     signal,
     // A socket of `net` or `tls` is done with bytes when its `writableLength` is 0.
-    socketOptions: { ...resolveSocketOptions(options), mayOverwrite: true },
+    socketOptions: { ...resolveSocketOptions(socketOptions), mayOverwrite: true },
     data: options.data,
     parallel: options.parallel ?? false,
   };
+}
+
+function listDeflates(
+  deflate: boolean | DeflateOptions | readonly DeflateOptions[] = false,
+): readonly ResolvedDeflateOptions[] {
+  const list = isList(deflate) ? deflate : [deflate];
+  return list.map(resolveDeflate).filter((options) => options !== null);
+}
+
+/** (`Array.isArray` knows no readonly arrays.) */
+function isList(value: unknown): value is readonly DeflateOptions[] {
+  return Array.isArray(value);
 }
 
 function listSubprotocols(protocols: string | readonly string[] = []): readonly string[] {
@@ -217,13 +253,16 @@ async function open(attempt: Attempt): Promise<Socket> {
   attempt.signal?.throwIfAborted();
   const dialled = dial(attempt.destination, attempt.dialOptions);
   const { transport } = dialled;
-  return performOpening(dialled, attempt.offer, attempt, ({ subprotocol }, rest) => {
+  return performOpening(dialled, attempt.offer, attempt, ({ subprotocol, extensions }, rest) => {
+    const deflate = agreeOnDeflate(extensions, attempt);
     const socket = new Socket({
       role: 'client',
       transport,
       options: attempt.socketOptions,
       data: attempt.data,
       protocol: subprotocol,
+      extensions: formatExtensions(extensions),
+      deflate,
     });
     // Who awaits `connect` adds listeners first: no frame is read before. (Nor is one lost: the
     // transport was just flowing.)
@@ -233,6 +272,22 @@ async function open(attempt: Attempt): Promise<Socket> {
     queueMicrotask(() => process.nextTick(beginReading, transport));
     return socket;
   });
+}
+
+/**
+ * What the server has made of our offers.
+ *
+ * @throws {HandshakeError} where it fits none of them, or stands twice (RFC 7692, sections 5 and 7.1)
+ */
+function agreeOnDeflate(
+  extensions: readonly Extension[],
+  { deflates }: Attempt,
+): PerMessageDeflate | undefined {
+  const [extension] = extensions;
+  if (extension === undefined) return undefined;
+  const agreed = extensions.length > 1 ? null : readAnswer(extension, deflates);
+  if (agreed === null) throw refusal('ANSWER_EXTENSIONS', 101);
+  return new PerMessageDeflate(agreed.options, agreed.terms);
 }
 
 /** All microtasks of the turn are over, those of the caller's `await` among them. */

@@ -47,7 +47,11 @@ export function parseUrl(url: string | URL): URL {
   try {
     parsed = new URL(String(url));
   } catch (cause) {
-    throw new TypeError('that is not an absolute URL, such as ws://localhost:3000/chat', { cause });
+    // (An argument that was left out; any other text may hold a password.)
+    const what = url === undefined ? 'undefined' : 'that';
+    throw new TypeError(`${what} is not an absolute URL, such as ws://localhost:3000/chat`, {
+      cause,
+    });
   }
   const scheme = WEBSOCKET_SCHEME[parsed.protocol];
   if (scheme === undefined) {

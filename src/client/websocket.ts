@@ -118,6 +118,7 @@ export class WebSocket extends EventTarget {
   #binaryType: BinaryType = 'blob';
   /** Why the connection failed; null where it did not. */
   #failure: unknown = null;
+  #extensions = '';
 
   /**
    * Connects.
@@ -143,9 +144,11 @@ export class WebSocket extends EventTarget {
     this.#offersProtocols = list.length > 0;
     if (!areSubprotocols(list)) throw syntaxError('subprotocols are unique tokens');
     const attempt = prepareAttempt(destinationOf(parsed), {
-      // Who sends much at once looks at `bufferedAmount`; the standard knows no other bound.
-      maxBackpressure: Number.POSITIVE_INFINITY,
       ...options,
+      // Who sends much at once looks at `bufferedAmount`; the standard knows no other bound.
+      maxBackpressure: options.maxBackpressure ?? Number.POSITIVE_INFINITY,
+      // Browsers offer it.
+      deflate: options.deflate ?? true,
       protocols: list,
       signal: this.#attempt!.signal,
       data: undefined,
@@ -176,9 +179,9 @@ export class WebSocket extends EventTarget {
     return this.#bufferedAmount.value;
   }
 
-  /** Always '': there is no extension yet. */
+  /** The extensions in use, as the server has written them; '' for none, and before the open. */
   get extensions(): string {
-    return '';
+    return this.#extensions;
   }
 
   /** The subprotocol that the server chose; '' for none, and before the open. */
@@ -311,6 +314,7 @@ export class WebSocket extends EventTarget {
     this.#socket = socket;
     this.#state = STATES.OPEN;
     this.#protocol = socket.protocol;
+    this.#extensions = socket.extensions;
     this.dispatchEvent(new Event('open'));
   }
 

@@ -8,36 +8,33 @@
  */
 
 import { ProtocolError } from '../errors.ts';
+import type { InflateSink, Inflater } from '../extension/inflater.ts';
+import type { PerMessageDeflate } from '../extension/permessage-deflate.ts';
 import { CLOSE_CODE } from '../frame/close-code.ts';
 import { encodeClosePayload } from '../frame/close-payload.ts';
 import { FrameDecoder } from '../frame/decoder.ts';
 import { type MessageOpcode, OPCODE } from '../frame/opcode.ts';
-import { violation } from '../frame/violation.ts';
 import { Closing } from './closing.ts';
 import type { ConnectionHandler, ConnectionOptions, Role } from './handler.ts';
 import { Inbound, type MessageSink } from './inbound.ts';
 import { Intake, type IntakeOwner } from './intake.ts';
 import { Keepalive, type Progress } from './keepalive.ts';
-import { DROPPED, OVERFLOW, Outbound, type SendResult, type Turn } from './outbound.ts';
-import { checkControl, checkMessage } from './payload.ts';
-import type { PreparedMessage } from './prepared.ts';
+import { Sending } from './sending.ts';
 import { READY_STATE, type ReadyState, STATE, StateMachine } from './state.ts';
 import type { Clock, Transport } from './transport.ts';
 
-const NO_BYTES: Buffer = Buffer.alloc(0);
-
-export class Connection implements MessageSink, IntakeOwner {
+export class Connection extends Sending implements MessageSink, IntakeOwner {
   readonly #role: Role;
   readonly #transport: Transport;
   readonly #handler: ConnectionHandler;
   readonly #clock: Clock;
   readonly #options: ConnectionOptions;
+  readonly #deflate: PerMessageDeflate | null;
 
   readonly #state = new StateMachine();
   readonly #decoder: FrameDecoder;
   readonly #intake: Intake;
   readonly #inbound: Inbound;
-  readonly #outbound: Outbound;
   readonly #keepalive: Keepalive;
 
   /** Something was sent in this turn that answers what was received in it. */
@@ -48,13 +45,18 @@ export class Connection implements MessageSink, IntakeOwner {
 
   readonly #closing = new Closing();
 
+  /**
+   * @param deflate - where permessage-deflate was negotiated, for this connection alone
+   */
   constructor(
     role: Role,
     transport: Transport,
     handler: ConnectionHandler,
     clock: Clock,
     options: ConnectionOptions,
+    deflate: PerMessageDeflate | null = null,
   ) {
+    super(role, transport, options, deflate);
     this.#role = role;
     this.#transport = transport;
     this.#handler = handler;
@@ -62,54 +64,18 @@ export class Connection implements MessageSink, IntakeOwner {
     this.#options = options;
     this.#intake = new Intake(this, transport);
     this.#inbound = new Inbound(this, options);
-    this.#decoder = new FrameDecoder(this.#inbound, role === 'server', false);
-    this.#outbound = new Outbound(
-      role === 'client',
-      transport,
-      options,
-      options.mayOverwrite ?? false,
-    );
+    this.#deflate = deflate;
+    this.#decoder = new FrameDecoder(this.#inbound, role === 'server', this.#deflate !== null);
     this.#keepalive = new Keepalive(options, options.pingInterval > 0 ? clock.now() : 0);
+  }
+
+  protected get isOpen(): boolean {
+    return this.#state.isOpen;
   }
 
   get readyState(): ReadyState {
     if (this.#state.isOpen) return READY_STATE.OPEN;
     return this.#state.current === STATE.CLOSED ? READY_STATE.CLOSED : READY_STATE.CLOSING;
-  }
-
-  /** Bytes that wait to be sent, here and in the transport. */
-  get bufferedAmount(): number {
-    return this.#outbound.bufferedAmount;
-  }
-
-  /** Messages that were dropped. */
-  get dropped(): number {
-    return this.#outbound.dropped;
-  }
-
-  /** Whether `send` would answer true now. Where not, `onDrain` follows. */
-  hasRoom(): boolean {
-    return this.#outbound.hasRoom();
-  }
-
-  /** The same for `sendFragment`, with so many bytes. */
-  hasFragmentRoom(size: number = 0): boolean {
-    return this.#outbound.hasFragmentRoom(size);
-  }
-
-  /** Whether `ping` and `pong` find room. Where not, `onDrain` follows. */
-  hasControlRoom(): boolean {
-    return this.#outbound.hasControlRoom();
-  }
-
-  /** Whether a message is being sent as fragments, or others wait for its end. */
-  get isInMessage(): boolean {
-    return this.#outbound.mustWait;
-  }
-
-  /** Whether the network takes nothing, and more waits than the high-water mark. */
-  get isBlocked(): boolean {
-    return this.#outbound.isBlocked;
   }
 
   /** Milliseconds of the last Ping of the keepalive; NaN before there was one. */
@@ -147,21 +113,26 @@ export class Connection implements MessageSink, IntakeOwner {
     const wasClean = this.#state.current === STATE.CLOSED_CLEANLY;
     this.#state.apply('TRANSPORT_CLOSED');
     this.stopMessages();
-    this.#outbound.discard();
+    this.outbound.discard();
     this.#closing.stopTimeout();
     this.#handler.onClose(this.#closing.code, this.#closing.reason, wasClean);
   }
 
   /** The transport, whose `write` had returned false, takes more. */
   receiveDrain(): void {
-    if (this.#outbound.drain()) this.tellDrain();
-    if (this.#intake.isCongested && !this.#outbound.isBlocked) this.#intake.congest(false);
+    if (this.outbound.drain()) this.tellDrain();
+    this.relieve();
+  }
+
+  /** Reads on, where the network takes by now what the handlers have sent. */
+  private relieve(): void {
+    if (this.#intake.isCongested && !this.outbound.isBlocked) this.#intake.congest(false);
   }
 
   /** Gives the transport all that waits. Due in the turn in which `onPending` was called. */
   flush(): void {
     this.#announced = false;
-    if (this.#outbound.flush()) this.tellDrain();
+    if (this.outbound.flush()) this.tellDrain();
   }
 
   /** Looks at the clock: sends the Ping that is due, or gives up a peer that is gone. */
@@ -177,88 +148,18 @@ export class Connection implements MessageSink, IntakeOwner {
     if (step === 'dead') {
       this.terminate();
     } else if (step === 'ping') {
-      this.#outbound.sendControl(OPCODE.PING, this.#keepalive.payload());
+      this.outbound.sendControl(OPCODE.PING, this.#keepalive.payload());
       this.flush();
       this.#keepalive.sent(this.progress());
     }
   }
 
   private progress(): Progress {
-    const { takenSize: taken, unsentSize: waiting } = this.#outbound;
+    const { takenSize: taken, unsentSize: waiting } = this.outbound;
     return { taken, waiting, deaf: this.#intake.isHolding };
   }
 
   // ── What the application wants ────────────────────────────────────────────────────────────
-
-  /**
-   * Sends a message in one frame; behind a message that is being sent as fragments, once that has
-   * ended. The bytes of a large binary (16 KiB and more) are not copied on a server: they must not
-   * change before `bufferedAmount` is 0. Smaller ones and those of a client are. That a text given
-   * as bytes is UTF-8 is the caller's duty.
-   *
-   * @param data - a string is sent as UTF-8; an unpaired surrogate becomes U+FFFD
-   * @returns false when the message did not go out (the connection is not open, or the
-   *   backpressure policy dropped it; see `readyState` and `dropped`) or when more waits now than
-   *   `highWaterMark`: then `onDrain` follows
-   * @throws {TypeError} for data that is neither a string nor a `Uint8Array`, and for an opcode
-   *   that begins no message
-   */
-  send(opcode: MessageOpcode, data: string | Uint8Array): boolean {
-    checkMessage(opcode, data);
-    if (!this.#state.isOpen) return false;
-    return this.afterSend(this.#outbound.sendMessage(opcode, data)) && this.#outbound.hasRoom();
-  }
-
-  /** Sends a message that was framed before. As {@link send}. */
-  sendPrepared(message: PreparedMessage): boolean {
-    if (!this.#state.isOpen) return false;
-    const result = this.#outbound.sendPrepared(message.opcode, message.data, message.frame);
-    return this.afterSend(result) && this.#outbound.hasRoom();
-  }
-
-  /**
-   * Asks for the turn to send fragments, or to do what comes behind all that was sent so far: at
-   * once, or when the message under way has ended; with false where that will never be.
-   */
-  takeTurn(turn: Turn): void {
-    if (this.#state.isOpen) this.#outbound.takeTurn(turn);
-    else turn(false);
-  }
-
-  /** Begins a message of fragments before the first is known: others wait from now on. */
-  beginMessage(): void {
-    this.#outbound.beginMessage();
-  }
-
-  /**
-   * Sends a message in several frames, of which `fin` is true for the last one. `opcode` counts
-   * in the first. A string is encoded for itself, so a surrogate pair must not be torn.
-   *
-   * @returns as {@link send}, but that messages which wait for the end of this one do not count. A
-   *   fragment that finds no room fails the connection with 1013, whatever the policy.
-   */
-  sendFragment(opcode: MessageOpcode, data: string | Uint8Array, fin: boolean): boolean {
-    checkMessage(opcode, data);
-    if (!this.#state.isOpen) return false;
-    const isSent = this.afterSend(this.#outbound.sendFragment(opcode, data, fin));
-    return isSent && this.#outbound.hasFragmentRoom(0);
-  }
-
-  /**
-   * Sends a Ping. Its Pong arrives at `onPong`.
-   *
-   * @returns false when it did not go out, or when the high-water mark is passed
-   * @throws {TypeError} for a payload that is no `Uint8Array`
-   * @throws {RangeError} for more than 125 bytes (section 5.5)
-   */
-  ping(payload: Uint8Array = NO_BYTES): boolean {
-    return this.sendControl(OPCODE.PING, payload);
-  }
-
-  /** Sends a Pong that nobody asked for, or the answer to a Ping without `autoPong`. As `ping`. */
-  pong(payload: Uint8Array = NO_BYTES): boolean {
-    return this.sendControl(OPCODE.PONG, payload);
-  }
 
   /**
    * Starts the closing handshake (section 7.1.2). No message is sent or delivered after it. Has
@@ -276,10 +177,10 @@ export class Connection implements MessageSink, IntakeOwner {
     }
     this.#state.apply('SEND_CLOSE');
     if (receives) this.#state.keepReceiving(true);
-    this.#outbound.endMessages();
+    this.outbound.endMessages();
     this.#keepalive.stop();
     this.startCloseTimeout();
-    this.#outbound.sendControl(OPCODE.CLOSE, payload);
+    this.outbound.sendControl(OPCODE.CLOSE, payload);
     this.announce();
     if (!receives) this.stopReceiving();
   }
@@ -296,7 +197,7 @@ export class Connection implements MessageSink, IntakeOwner {
     if (this.#state.current === STATE.CLOSED) return;
     if (this.#state.isListening) this.#state.apply('FAIL');
     this.stopMessages();
-    this.#outbound.discard();
+    this.outbound.discard();
     this.#transport.destroy();
   }
 
@@ -347,6 +248,31 @@ export class Connection implements MessageSink, IntakeOwner {
     this.afterHandler();
   }
 
+  inflaterFor(sink: InflateSink): Inflater {
+    return this.#deflate!.inflater(sink, (finish) => this.afterInflating(finish));
+  }
+
+  onInflating(): void {
+    this.#intake.wait();
+  }
+
+  /** A message was inflated elsewhere: gives it out, as if it had come now. */
+  private afterInflating(finish: () => boolean): void {
+    this.#intake.goOn(() => {
+      this.#replied = false;
+      try {
+        if (!finish()) this.#intake.wait();
+      } catch (error) {
+        this.caught(error, (thrown) => {
+          // Nobody has called us who could be told.
+          if (this.#handler.onThrown === undefined) throw thrown;
+          this.#handler.onThrown(thrown);
+        });
+      }
+    });
+    this.#handler.onWorked?.();
+  }
+
   onControl(opcode: number, source: Buffer, start: number, end: number): void {
     if (opcode === OPCODE.CLOSE) {
       this.onClose(source, start, end);
@@ -355,7 +281,7 @@ export class Connection implements MessageSink, IntakeOwner {
     const isPing = opcode === OPCODE.PING;
     if (!isPing) this.#keepalive.hearPong(source, start, end, this.#clock);
     // Section 5.5.2: "unless it already received a Close frame". One that we sent changes nothing.
-    else if (this.#options.autoPong ?? true) this.#outbound.sendPong(source, start, end);
+    else if (this.#options.autoPong ?? true) this.outbound.sendPong(source, start, end);
     if (!this.#state.isOpen) return;
     this.#inHandler = true;
     this.#handler[isPing ? 'onPing' : 'onPong'](source, start, end);
@@ -365,7 +291,7 @@ export class Connection implements MessageSink, IntakeOwner {
   /** Reads no more where the network does not take what the handler has just sent. */
   private afterHandler(): void {
     this.#inHandler = false;
-    if (this.#replied && this.#outbound.isBlocked && this.#state.isOpen) {
+    if (this.#replied && this.outbound.isBlocked && this.#state.isOpen) {
       this.#intake.congest(true);
     }
   }
@@ -379,11 +305,11 @@ export class Connection implements MessageSink, IntakeOwner {
     this.stopMessages();
     if (mustAnswer) {
       // "When sending a Close frame in response, the endpoint typically echos the status code."
-      this.#outbound.sendControl(OPCODE.CLOSE, source.subarray(start, Math.min(start + 2, end)));
+      this.outbound.sendControl(OPCODE.CLOSE, source.subarray(start, Math.min(start + 2, end)));
       this.#state.apply('SEND_CLOSE');
       this.startCloseTimeout();
     }
-    this.#outbound.flush();
+    this.outbound.flush();
     // Section 7.1.1: the server closes TCP first, so that TIME_WAIT is its own; a client waits,
     // for closeTimeout at the most.
     if (this.#role === 'server') this.#transport.end();
@@ -400,13 +326,13 @@ export class Connection implements MessageSink, IntakeOwner {
     this.stopMessages();
     this.startCloseTimeout();
     if (mayTell && closeCode !== null) {
-      this.#outbound.sendControl(OPCODE.CLOSE, encodeClosePayload(closeCode, reason));
+      this.outbound.sendControl(OPCODE.CLOSE, encodeClosePayload(closeCode, reason));
     }
-    this.#outbound.flush();
+    this.outbound.flush();
     this.#transport.end();
   }
 
-  private failBy(error: ProtocolError): void {
+  protected failBy(error: ProtocolError): void {
     this.fail(error.closeCode, error.message);
     this.#handler.onError(error);
   }
@@ -415,7 +341,8 @@ export class Connection implements MessageSink, IntakeOwner {
   private stopMessages(): void {
     this.#intake.stop();
     this.#inbound.release();
-    this.#outbound.end();
+    this.outbound.end();
+    this.#deflate?.close();
     this.#keepalive.stop();
   }
 
@@ -431,15 +358,20 @@ export class Connection implements MessageSink, IntakeOwner {
     try {
       return this.#decoder.push(chunk, from);
     } catch (error) {
-      // What a handler of the application throws is not ours to swallow, whatever it is.
-      if (this.#inHandler || !(error instanceof ProtocolError)) {
-        this.#inHandler = false;
-        this.failInternally();
-        throw error;
-      }
-      this.failBy(error);
+      this.caught(error, rethrow);
       return chunk.length;
     }
+  }
+
+  /** @param tell - is given what a handler of the application threw, which is not ours to swallow */
+  private caught(error: unknown, tell: (error: unknown) => void): void {
+    if (!this.#inHandler && error instanceof ProtocolError) {
+      this.failBy(error);
+      return;
+    }
+    this.#inHandler = false;
+    this.failInternally();
+    tell(error);
   }
 
   onHold(holding: boolean): void {
@@ -462,24 +394,22 @@ export class Connection implements MessageSink, IntakeOwner {
     else if (this.#state.current === STATE.CLOSED_CLEANLY) this.#transport.end();
   }
 
-  private afterSend(result: SendResult): boolean {
-    if (result === OVERFLOW) {
-      this.failBy(violation('READS_TOO_SLOWLY'));
-      return false;
-    }
-    if (result === DROPPED) return false;
-    if (this.#intake.isInTurn) this.#replied = true;
+  // ── Sending ───────────────────────────────────────────────────────────────────────────────
+
+  onDeflated(): void {
     this.announce();
-    return true;
+    this.relieve();
+    this.#handler.onWorked?.();
   }
 
-  private sendControl(opcode: number, payload: Uint8Array): boolean {
-    checkControl(payload);
-    if (!this.#state.isOpen) return false;
-    if (!this.#outbound.hasControlRoom()) return false;
-    this.#outbound.sendControl(opcode, payload);
+  onDeflateFailed(): void {
+    this.failInternally();
+    this.#handler.onWorked?.();
+  }
+
+  protected onSent(): void {
+    if (this.#intake.isInTurn) this.#replied = true;
     this.announce();
-    return this.#outbound.hasRoom();
   }
 
   private tellDrain(): void {
@@ -492,9 +422,13 @@ export class Connection implements MessageSink, IntakeOwner {
   }
 
   /** Asks for a flush, once, unless one comes anyway at the end of this turn. */
-  private announce(): void {
-    if (this.#intake.isInTurn || this.#announced || !this.#outbound.isPending) return;
+  protected announce(): void {
+    if (this.#intake.isInTurn || this.#announced || !this.outbound.isPending) return;
     this.#announced = true;
     this.#handler.onPending();
   }
+}
+
+function rethrow(error: unknown): never {
+  throw error;
 }

@@ -7,6 +7,7 @@
 
 import type { EventEmitter } from 'node:events';
 import { ConnectionClosedError, type ProtocolError, asError, warn } from '../errors.ts';
+import type { PerMessageDeflate } from '../extension/permessage-deflate.ts';
 import { CLOSE_CODE } from '../frame/close-code.ts';
 import { type MessageOpcode, OPCODE } from '../frame/opcode.ts';
 import { Connection } from './connection.ts';
@@ -97,6 +98,7 @@ export class Endpoint implements ConnectionHandler, ConsumersOwner {
     options: ResolvedSocketOptions,
     hooks: SocketHooks<unknown> = NO_HOOKS,
     owner: EndpointOwner = NO_OWNER,
+    deflate: PerMessageDeflate | null = null,
   ) {
     this.#socket = socket;
     this.#transport = transport;
@@ -104,7 +106,7 @@ export class Endpoint implements ConnectionHandler, ConsumersOwner {
     this.#hooks = hooks;
     this.#owner = owner;
     this.consumers = new Consumers(this, socket, hooks, options);
-    this.connection = new Connection(role, transport, this, performance, options);
+    this.connection = new Connection(role, transport, this, performance, options, deflate);
     if (this.consumers.wantsStreams) this.connection.giveInPieces(true);
     (transport as BoundTransport)[ENDPOINT] = this;
     transport.on('data', onData);
@@ -229,12 +231,12 @@ export class Endpoint implements ConnectionHandler, ConsumersOwner {
     return this.#closesLater;
   }
 
-  send(opcode: MessageOpcode, data: string | Uint8Array): boolean {
-    return !this.#closesLater && this.afterSend(this.connection.send(opcode, data));
+  send(opcode: MessageOpcode, data: string | Uint8Array, compress: boolean = true): boolean {
+    return !this.#closesLater && this.afterSend(this.connection.send(opcode, data, compress));
   }
 
-  sendPrepared(message: PreparedMessage): boolean {
-    return !this.#closesLater && this.afterSend(this.connection.sendPrepared(message));
+  sendPrepared(message: PreparedMessage, compress: boolean = true): boolean {
+    return !this.#closesLater && this.afterSend(this.connection.sendPrepared(message, compress));
   }
 
   /** Something was sent, with this answer of the connection. */
@@ -246,23 +248,26 @@ export class Endpoint implements ConnectionHandler, ConsumersOwner {
   }
 
   close(code: number | undefined, reason: string | undefined): Promise<CloseResult> {
-    const isInBlob = this.isOpen && this.connection.isInMessage && this.openMessages === 0;
-    if (!this.#left && isInBlob) this.closeLater(code, reason);
-    else if (!this.#closesLater) this.connection.close(code, reason);
+    this.startClosing(code, reason);
     this.leave();
     this.tellEnd();
     return this.promises.closed();
   }
 
-  /** What was sent before goes out before: a Blob is under way. */
-  private closeLater(code: number | undefined, reason: string | undefined): void {
+  /** What was sent before goes out before: a Blob, say. An iterable need not end, and is left. */
+  private startClosing(code?: number, reason?: string, receives: boolean = false): void {
+    const isInBlob = this.isOpen && this.connection.isInMessage && this.openMessages === 0;
+    if (this.#left || !isInBlob) {
+      if (!this.#closesLater) this.connection.close(code, reason, receives);
+      return;
+    }
     this.#closesLater = true;
     const timer = setTimeout(giveUpClosing, this.#options.closeTimeout, this);
     this.promises.onceClosed(() => clearTimeout(timer));
     this.connection.takeTurn((granted) => {
       clearTimeout(timer);
       if (!granted) return;
-      this.connection.close(code, reason);
+      this.connection.close(code, reason, receives);
       this.schedule();
     });
   }
@@ -275,7 +280,7 @@ export class Endpoint implements ConnectionHandler, ConsumersOwner {
 
   /** The same for a stream, which sends no more, and reads what the peer still sends. */
   endSending(): Promise<CloseResult> {
-    this.connection.close(CLOSE_CODE.NORMAL_CLOSURE, '', true);
+    this.startClosing(CLOSE_CODE.NORMAL_CLOSURE, '', true);
     this.schedule();
     return this.promises.closed();
   }
@@ -388,6 +393,12 @@ export class Endpoint implements ConnectionHandler, ConsumersOwner {
 
   onPending(): void {
     process.nextTick(flush, this);
+  }
+
+  onWorked(): void {
+    // Messages may have waited for answers that were being compressed.
+    this.consumers.pump();
+    this.schedule();
   }
 
   onError(error: ProtocolError): void {

@@ -48,6 +48,16 @@ export interface ConnectionHandler {
    * 1006: the peer sent no Close (section 7.1.5).
    */
   onClose(code: number, reason: string, wasClean: boolean): void;
+  /**
+   * What another method threw where nobody had called the connection: after a large message was
+   * inflated elsewhere. Without this method, it is thrown into the void.
+   */
+  onThrown?(error: unknown): void;
+  /**
+   * A large message was compressed or inflated elsewhere, and what follows from it is done: `deadline`
+   * may be another by now.
+   */
+  onWorked?(): void;
 }
 
 export interface ConnectionOptions extends ConnectionLimits {

@@ -8,6 +8,7 @@
  * @module
  */
 
+import type { InflateSink, Inflater } from '../extension/inflater.ts';
 import type { FrameSink } from '../frame/decoder.ts';
 import { MAX_CONTROL_SIZE } from '../frame/header.ts';
 import { type MessageOpcode, OPCODE, isControl } from '../frame/opcode.ts';
@@ -34,6 +35,10 @@ export interface MessageSink {
    * so far; a piece may end within a character.
    */
   onPiece(opcode: MessageOpcode, source: Buffer, start: number, end: number, last: boolean): void;
+  /** The inflater for a compressed message: only where that was negotiated. */
+  inflaterFor(sink: InflateSink): Inflater;
+  /** A message is inflated elsewhere: no byte may come before that is done. */
+  onInflating(): void;
   /** A whole Close, Ping or Pong with its payload. */
   onControl(opcode: number, source: Buffer, start: number, end: number): void;
 }
@@ -58,7 +63,15 @@ const SCAN_UP_TO = 128;
  */
 const GROWTH_TOWARDS_ANNOUNCED = 4;
 
-export class Inbound implements FrameSink {
+/**
+ * The most that zlib makes of so many bytes which cannot be compressed, whatever its memory is: a
+ * message that is as large as it may be must not be refused for that.
+ */
+function maxDeflatedSize(size: number): number {
+  return size + (size >>> 3) + (size >>> 6) + 64;
+}
+
+export class Inbound implements FrameSink, InflateSink {
   readonly #sink: MessageSink;
   readonly #limits: InboundLimits;
 
@@ -69,6 +82,9 @@ export class Inbound implements FrameSink {
   /** The type of the message that is not finished yet. */
   #opcode: MessageOpcode | typeof NO_MESSAGE = NO_MESSAGE;
   #fragments = 0;
+  /** Whether it is compressed, and how many bytes of its payload were announced so far. */
+  #compressed = false;
+  #deflatedSize = 0;
   /** The bytes of the message so far: the first `#size` of `#message`. */
   #message: Buffer = NO_BYTES;
   #size = 0;
@@ -90,7 +106,7 @@ export class Inbound implements FrameSink {
     this.#limits = limits;
   }
 
-  onHead(opcode: number, fin: boolean, _rsv1: boolean, length: number): void {
+  onHead(opcode: number, fin: boolean, rsv1: boolean, length: number): void {
     this.#frameOpcode = opcode;
     if (isControl(opcode)) return;
 
@@ -102,9 +118,17 @@ export class Inbound implements FrameSink {
       this.#fragments = 0;
       this.#ascii = true;
       this.#inPieces = this.#nextInPieces;
+      this.#compressed = rsv1;
+      this.#deflatedSize = 0;
     }
     // Before a byte of it is kept: a peer must not make us hold what we will refuse.
-    if (this.#size + length > this.#limits.maxPayload) throw violation('MESSAGE_TOO_BIG');
+    const { maxPayload } = this.#limits;
+    if (this.#compressed) {
+      this.#deflatedSize += length;
+      if (this.#deflatedSize > maxDeflatedSize(maxPayload)) throw violation('MESSAGE_TOO_BIG');
+    } else if (this.#size + length > maxPayload) {
+      throw violation('MESSAGE_TOO_BIG');
+    }
     if (++this.#fragments > this.#limits.maxFragments) throw violation('TOO_MANY_FRAGMENTS');
     this.#fin = fin;
   }
@@ -115,6 +139,10 @@ export class Inbound implements FrameSink {
       return;
     }
     const last = remaining === 0 && this.#fin;
+    if (this.#compressed) {
+      this.inflate(source, start, end, last);
+      return;
+    }
     if (this.#inPieces) {
       this.onPiece(source, start, end, last, ascii);
       return;
@@ -122,28 +150,76 @@ export class Inbound implements FrameSink {
 
     // The common case: one frame, one chunk, one message. Nothing is copied.
     if (last && this.#size === 0 && this.#fragments === 1) {
-      const opcode = this.#opcode === OPCODE.TEXT ? OPCODE.TEXT : OPCODE.BINARY;
-      if (opcode === OPCODE.TEXT && !ascii) {
-        // What a server sends was not unmasked, so nobody has looked at it yet.
-        ascii = end - start <= SCAN_UP_TO && isAscii(source, start, end);
-        if (!ascii && !isValidUtf8(source, start, end)) throw violation('INVALID_UTF8');
-      }
-      this.#opcode = NO_MESSAGE;
-      this.#sink.onMessage(opcode, source, start, end, ascii);
+      this.giveWhole(source, start, end, ascii);
       return;
     }
 
     if (this.#opcode === OPCODE.TEXT) this.validate(source, start, end, last, ascii);
     this.#ascii = this.#ascii && ascii;
     this.keep(source, start, end, remaining);
-    if (!last) return;
+    if (last) this.giveKept();
+  }
 
+  /** A message that lies in one piece. */
+  private giveWhole(source: Buffer, start: number, end: number, ascii: boolean): void {
+    const opcode = this.#opcode === OPCODE.TEXT ? OPCODE.TEXT : OPCODE.BINARY;
+    if (opcode === OPCODE.TEXT && !ascii) {
+      // What a server sends was not unmasked, so nobody has looked at it yet.
+      ascii = end - start <= SCAN_UP_TO && isAscii(source, start, end);
+      if (!ascii && !isValidUtf8(source, start, end)) throw violation('INVALID_UTF8');
+    }
+    this.#opcode = NO_MESSAGE;
+    this.#sink.onMessage(opcode, source, start, end, ascii);
+  }
+
+  private giveKept(): void {
     // The state is right before the sink is called: it may throw, or stop us.
     const opcode = this.#opcode === OPCODE.TEXT ? OPCODE.TEXT : OPCODE.BINARY;
     const message = this.#message;
     const size = this.#size;
     this.release();
     this.#sink.onMessage(opcode, message, 0, size, this.#ascii);
+  }
+
+  // ── A compressed message: RFC 7692, section 6.2 ───────────────────────────────────────────
+
+  private inflate(source: Buffer, start: number, end: number, last: boolean): void {
+    // Nobody is given it, nor a later one that refers to it.
+    if (this.#discards) {
+      if (last) {
+        // Half a character of it is nobody's.
+        this.#validator?.finish();
+        this.release();
+      }
+      return;
+    }
+    if (start === end && !last) return;
+    const isDone = this.#sink.inflaterFor(this).push(source, start, end, last);
+    if (!isDone) this.#sink.onInflating();
+  }
+
+  get inflatedRoom(): number {
+    return this.#limits.maxPayload - this.#size;
+  }
+
+  /** What came out of it is treated as if it had come like that. */
+  onInflated(source: Buffer, start: number, end: number, last: boolean): void {
+    if (end - start > this.inflatedRoom) throw violation('MESSAGE_TOO_BIG');
+    // What fills much of its buffer may be kept as a view, and the inflater uses its own again.
+    const isSmall = 4 * (end - start) < source.length;
+    if (this.#inPieces) {
+      if (isSmall) this.onPiece(source, start, end, last, false);
+      else this.onPiece(Buffer.from(source.subarray(start, end)), 0, end - start, last, false);
+      return;
+    }
+    if (last && this.#size === 0 && isSmall) {
+      this.giveWhole(source, start, end, false);
+      return;
+    }
+    if (this.#opcode === OPCODE.TEXT) this.validate(source, start, end, last, false);
+    this.#ascii = false;
+    this.keep(source, start, end, 0);
+    if (last) this.giveKept();
   }
 
   /** Whether messages are given in pieces as they come, from the next one on. */

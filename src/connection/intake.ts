@@ -42,6 +42,10 @@ export class Intake {
   #paused = false;
   /** Replies cannot be written, so nothing is read that would bring about more of them. */
   #congested = false;
+  /** What was decoded is worked at elsewhere, and what follows comes behind it. */
+  #busy = false;
+  /** Gives it out, when it is done and may be given. */
+  #give: (() => void) | null = null;
 
   constructor(owner: IntakeOwner, transport: Transport) {
     this.#owner = owner;
@@ -55,7 +59,7 @@ export class Intake {
 
   /** Nothing is read at the moment. */
   get isHolding(): boolean {
-    return this.#paused || this.#congested;
+    return this.#paused || this.#congested || this.#busy;
   }
 
   get isPaused(): boolean {
@@ -89,7 +93,24 @@ export class Intake {
     this.apply();
   }
 
-  /** Reads on, whatever was the reason not to. */
+  /** Decodes nothing until {@link goOn}. */
+  wait(): void {
+    this.#busy = true;
+    this.apply();
+  }
+
+  /**
+   * What was worked at elsewhere is done.
+   *
+   * @param give - gives it out, now or when nothing holds it back: as a part of the turn that begins
+   */
+  goOn(give: () => void): void {
+    if (this.#stopped) return;
+    this.#give = give;
+    this.apply();
+  }
+
+  /** Reads on, where the application or its replies were the reason not to. */
   release(): void {
     this.#paused = false;
     this.#congested = false;
@@ -105,6 +126,8 @@ export class Intake {
     this.#held = NO_BYTES;
     this.#paused = false;
     this.#congested = false;
+    this.#busy = false;
+    this.#give = null;
     this.#owner.onHold(true);
     this.#transport.resume();
   }
@@ -112,6 +135,10 @@ export class Intake {
   /** Brings the decoder and the transport in line with what may be read. */
   private apply(): void {
     if (this.#stopped) return;
+    if (this.#give !== null && !this.#paused && !this.#congested) {
+      this.giveOut(this.#give);
+      if (this.#stopped) return;
+    }
     this.#owner.onHold(this.isHolding);
     if (this.isHolding) {
       this.#transport.pause();
@@ -119,6 +146,20 @@ export class Intake {
     }
     this.#transport.resume();
     this.decodeHeld();
+  }
+
+  private giveOut(give: () => void): void {
+    this.#give = null;
+    this.#busy = false;
+    this.#inTurn = true;
+    try {
+      give();
+      this.#owner.onTurnEnd();
+    } finally {
+      this.#inTurn = false;
+    }
+    // What was sent at the end of the turn has nobody else to send it.
+    this.#owner.onIdle();
   }
 
   private decodeHeld(): void {
@@ -133,7 +174,7 @@ export class Intake {
       this.#inTurn = false;
     }
     this.#owner.onIdle();
-    if (!this.#ended || this.#held !== NO_BYTES) return;
+    if (!this.#ended || this.#busy || this.#held !== NO_BYTES) return;
     this.#ended = false;
     this.#owner.onEnd();
   }

@@ -9,11 +9,13 @@
  * @module
  */
 
-import { FIN, MAX_HEADER_SIZE } from '../frame/header.ts';
+import { FIN, MAX_HEADER_SIZE, RSV1 } from '../frame/header.ts';
 import { type MessageOpcode, OPCODE } from '../frame/opcode.ts';
-import { Fifo } from './fifo.ts';
+import { type Deflating, LATER } from './deflating.ts';
 import { FrameWriter } from './frame-writer.ts';
+import type { PreparedMessage } from './prepared.ts';
 import type { Transport } from './transport.ts';
+import { type Turn, Waiting, type WaitingMessage, keepMessage, sizeOf } from './waiting.ts';
 
 /** What happens to a message for which `maxBackpressure` has no room. */
 export type BackpressurePolicy =
@@ -49,21 +51,10 @@ export type SendResult = typeof SENT | typeof DROPPED | typeof OVERFLOW;
 /** Automatic Pongs that may wait for the network before only the newest is kept. */
 const MAX_PENDING_PONGS = 16;
 
-interface Message {
-  readonly opcode: MessageOpcode;
-  readonly data: string | Uint8Array;
-  readonly size: number;
-}
-
-/**
- * Called when all that was sent before is in frames, and no other message is under way: with
- * false where that will never be.
- */
-export type Turn = (granted: boolean) => void;
-
 export class Outbound {
   readonly #writer: FrameWriter;
   readonly #limits: OutboundLimits;
+  readonly #deflating: Deflating | null;
 
   /** Who was told that there is no room: for messages, or for the fragments of one. */
   #messagesWait = false;
@@ -73,10 +64,15 @@ export class Outbound {
   #inMessage = false;
   /** Whether the next fragment is the first one of its message. */
   #isFirstFragment = true;
-  #waiting: Fifo<Message | Turn> | null = null;
-  #waitingSize = 0;
+  #compressesFragments = false;
+  /** The size of a message that is compressed elsewhere: what is sent meanwhile waits. */
+  #deflatingSize = 0;
+  #isDeflating = false;
+  /** No message is sent any more: what is compressed elsewhere comes too late. */
+  #isOver = false;
+  #waiting: Waiting | null = null;
   /** The message that policy `'latest'` keeps. */
-  #latest: Message | null = null;
+  #latest: WaitingMessage | null = null;
   #dropped = 0;
 
   #pendingPongs = 0;
@@ -86,13 +82,16 @@ export class Outbound {
   /**
    * @param mayOverwrite - whether the transport is done with bytes as soon as its `writableLength`
    *   is 0, so that the memory of frames can be used again
+   * @param deflating - where permessage-deflate was negotiated
    */
   constructor(
     masked: boolean,
     transport: Transport,
     limits: OutboundLimits,
     mayOverwrite: boolean,
+    deflating: Deflating | null = null,
   ) {
+    this.#deflating = deflating;
     this.#writer = new FrameWriter(masked, transport, mayOverwrite);
     this.#limits = limits;
   }
@@ -105,7 +104,12 @@ export class Outbound {
   /** Bytes that the transport was not given yet. */
   private get heldSize(): number {
     const latest = this.#latest === null ? 0 : this.#latest.size;
-    return this.#writer.pendingSize + this.#waitingSize + latest;
+    return this.#writer.pendingSize + this.waitingSize + latest;
+  }
+
+  /** Bytes of messages that wait for the end of another, and of one that is compressed elsewhere. */
+  private get waitingSize(): number {
+    return (this.#waiting?.size ?? 0) + this.#deflatingSize;
   }
 
   /** Messages that were dropped for want of room. */
@@ -122,7 +126,8 @@ export class Outbound {
   get isPending(): boolean {
     return (
       this.#writer.pendingSize > 0 ||
-      (!this.#writer.isBlocked && (this.areMessagesDue() || this.areFragmentsDue()))
+      (!this.#writer.isBlocked &&
+        (this.areMessagesDue() || this.areFragmentsDue() || this.isLatestDue()))
     );
   }
 
@@ -131,9 +136,14 @@ export class Outbound {
     return this.#writer.unsentSize;
   }
 
-  /** Whether the transport holds more than the high-water mark, and will say when it drains. */
+  /**
+   * Whether more than the high-water mark waits for the transport, which will say when it drains, or
+   * for a message that is compressed elsewhere.
+   */
   get isBlocked(): boolean {
-    return this.#writer.isBlocked && this.#writer.unsentSize > this.#limits.highWaterMark;
+    const { highWaterMark } = this.#limits;
+    if (this.#isDeflating && this.waitingSize > highWaterMark) return true;
+    return this.#writer.isBlocked && this.#writer.unsentSize > highWaterMark;
   }
 
   /** Whether there is still room below the high-water mark. Remembers who was told no. */
@@ -158,7 +168,7 @@ export class Outbound {
 
   /** Whether a control frame of ours has room: one that waits behind too much is none. */
   hasControlRoom(): boolean {
-    if (this.framedSize + this.#waitingSize <= this.#limits.maxBackpressure) return true;
+    if (this.framedSize + this.waitingSize <= this.#limits.maxBackpressure) return true;
     this.#messagesWait = true;
     return false;
   }
@@ -188,13 +198,21 @@ export class Outbound {
     return this.#writer.isBlocked ? this.#writer.unsentSize : 0;
   }
 
-  /** Sends a whole message, or lets the policy decide where there is no room for it. */
-  sendMessage(opcode: MessageOpcode, data: string | Uint8Array): SendResult {
-    if (!this.makesRoom(data, true)) return this.refuseMessage(opcode, data);
+  /**
+   * Sends a whole message, or lets the policy decide where there is no room for it.
+   *
+   * @param compress - whether it may be compressed, where that was negotiated
+   */
+  sendMessage(
+    opcode: MessageOpcode,
+    data: string | Uint8Array,
+    compress: boolean = true,
+  ): SendResult {
+    if (!this.makesRoom(data, true)) return this.refuseMessage(opcode, data, compress, null);
     // What was kept is older, and there is something newer now.
     if (this.#latest !== null) this.dropLatest();
-    if (this.mustWait) this.wait(opcode, data);
-    else this.#writer.frame(FIN | opcode, data);
+    if (this.mustWait) this.wait(keepMessage(opcode, data, compress, null));
+    else this.frameMessage(opcode, data, compress);
     return SENT;
   }
 
@@ -202,14 +220,60 @@ export class Outbound {
    * Sends a message whose frame was made before, for many connections. Unmasked, as a frame of a
    * server is; so a client makes one of its own (section 5.3).
    *
-   * @param frame - the whole frame of `data`; it must never change
+   * @param compress - as for {@link sendMessage}: once for all connections of a kind
    */
-  sendPrepared(opcode: MessageOpcode, data: Uint8Array, frame: Uint8Array): SendResult {
-    if (this.#writer.isMasked || this.mustWait) return this.sendMessage(opcode, data);
-    if (!this.makesRoom(data, true)) return this.refuseMessage(opcode, data);
+  sendPrepared(message: PreparedMessage, compress: boolean = true): SendResult {
+    const { opcode, data } = message;
+    if (this.#writer.isMasked) return this.sendMessage(opcode, data, compress);
+    if (!this.makesRoom(data, true)) return this.refuseMessage(opcode, data, compress, message);
     if (this.#latest !== null) this.dropLatest();
-    this.#writer.append(frame);
+    if (this.mustWait) this.wait(keepMessage(opcode, data, compress, message));
+    else this.framePrepared(message, compress);
     return SENT;
+  }
+
+  private framePrepared(message: PreparedMessage, compress: boolean): void {
+    const deflating = compress ? this.#deflating : null;
+    const frame = deflating?.frameOf(message, (bytes) => {
+      if (this.endDeflating()) this.#writer.append(bytes);
+      this.releaseWaiting();
+    });
+    if (frame === LATER) this.beginDeflating(message.data);
+    else this.#writer.append(frame ?? message.frame);
+  }
+
+  /** Frames a message now, or when it was compressed elsewhere: then the next ones wait. */
+  private frameMessage(opcode: MessageOpcode, data: string | Uint8Array, compress: boolean): void {
+    const deflating = compress ? this.#deflating : null;
+    if (deflating === null) {
+      this.#writer.frame(FIN | opcode, data);
+      return;
+    }
+    const payload = deflating.payloadOf(data, (bytes) => {
+      if (this.endDeflating()) this.#writer.frame(FIN | RSV1 | opcode, bytes);
+      this.releaseWaiting();
+    });
+    if (payload === LATER) this.beginDeflating(data);
+    else if (payload === null) this.#writer.frame(FIN | opcode, data);
+    else this.#writer.frame(FIN | RSV1 | opcode, payload);
+  }
+
+  private frameKept({ opcode, data, compress, prepared }: WaitingMessage): void {
+    if (prepared === null) this.frameMessage(opcode, data, compress);
+    else this.framePrepared(prepared, compress);
+  }
+
+  private beginDeflating(data: string | Uint8Array): void {
+    this.#isDeflating = true;
+    this.#deflatingSize = sizeOf(data);
+  }
+
+  /** Answers whether it may still be sent. */
+  private endDeflating(): boolean {
+    if (this.#isOver) return false;
+    this.#isDeflating = false;
+    this.#deflatingSize = 0;
+    return true;
   }
 
   /**
@@ -217,14 +281,19 @@ export class Outbound {
    * was sent so far. Where nothing is under way, it comes at once.
    */
   takeTurn(turn: Turn): void {
-    if (this.mustWait) (this.#waiting ??= new Fifo()).push(turn);
+    if (this.mustWait) (this.#waiting ??= new Waiting()).push(turn);
     else turn(true);
   }
 
-  /** Begins a message of fragments before the first of them is known: what is sent now waits. */
-  beginMessage(): void {
+  /**
+   * Begins a message of fragments before the first of them is known: what is sent now waits.
+   *
+   * @param compress - whether its fragments are compressed, where that was negotiated
+   */
+  beginMessage(compress: boolean = true): void {
     this.#inMessage = true;
     this.#isFirstFragment = true;
+    this.#compressesFragments = compress && (this.#deflating?.compressesFragments ?? false);
   }
 
   /**
@@ -234,12 +303,22 @@ export class Outbound {
    */
   sendFragment(opcode: MessageOpcode, data: string | Uint8Array, fin: boolean): SendResult {
     if (!this.makesRoom(data, false)) return OVERFLOW;
-    const first = this.#isFirstFragment ? opcode : OPCODE.CONTINUATION;
+    // Who has not asked for a turn is not torn apart by it either.
+    if (this.#isDeflating) (this.#waiting ??= new Waiting()).pushFragment(opcode, data, fin);
+    else this.frameFragment(opcode, data, fin);
+    return SENT;
+  }
+
+  private frameFragment(opcode: MessageOpcode, data: string | Uint8Array, fin: boolean): void {
+    // RFC 7692, section 6.1: RSV1 stands on the first frame of a message alone.
+    const rsv1 = this.#compressesFragments ? RSV1 : 0;
+    const first = this.#isFirstFragment ? opcode | rsv1 : OPCODE.CONTINUATION;
+    const payload = rsv1 === 0 ? data : this.#deflating!.partOf(data, fin);
     this.#inMessage = !fin;
     this.#isFirstFragment = fin;
-    this.#writer.frame(fin ? FIN | first : first, data);
+    if (fin) this.#compressesFragments = false;
+    this.#writer.frame(fin ? FIN | first : first, payload);
     if (fin) this.releaseWaiting();
-    return SENT;
   }
 
   /** Sends a control frame, between the fragments of a message if need be (section 5.4). */
@@ -263,9 +342,12 @@ export class Outbound {
 
   /** No more messages will be sent: forgets those that wait for their turn. */
   endMessages(): void {
+    this.#isOver = true;
     const waiting = this.#waiting?.takeAll() ?? [];
     this.#waiting = null;
-    this.#waitingSize = 0;
+    this.#deflatingSize = 0;
+    if (this.#isDeflating) this.#dropped++;
+    this.#isDeflating = false;
     if (this.#latest !== null) this.dropLatest();
     for (const next of waiting) {
       if (typeof next === 'function') next(false);
@@ -331,7 +413,7 @@ export class Outbound {
 
   private fits(data: string | Uint8Array, behindWaiting: boolean): boolean {
     // What `'latest'` keeps does not count: it gives way to anything newer.
-    const buffered = behindWaiting ? this.framedSize + this.#waitingSize : this.framedSize;
+    const buffered = behindWaiting ? this.framedSize + this.waitingSize : this.framedSize;
     // A single message fits, whatever its size.
     if (buffered === 0) return true;
     const room = this.#limits.maxBackpressure - buffered - MAX_HEADER_SIZE;
@@ -340,7 +422,12 @@ export class Outbound {
     return data.length * 3 <= room || Buffer.byteLength(data) <= room;
   }
 
-  private refuseMessage(opcode: MessageOpcode, data: string | Uint8Array): SendResult {
+  private refuseMessage(
+    opcode: MessageOpcode,
+    data: string | Uint8Array,
+    compress: boolean,
+    prepared: PreparedMessage | null,
+  ): SendResult {
     const policy = this.#limits.backpressurePolicy;
     if (policy === 'close') return OVERFLOW;
     this.#messagesWait = true;
@@ -349,7 +436,7 @@ export class Outbound {
       return DROPPED;
     }
     if (this.#latest !== null) this.dropLatest();
-    this.#latest = keepMessage(opcode, data);
+    this.#latest = keepMessage(opcode, data, compress, prepared);
     return SENT;
   }
 
@@ -358,49 +445,45 @@ export class Outbound {
     this.#dropped++;
   }
 
-  /** Sends the message that policy `'latest'` kept, where there is room for it by now. */
+  /** Whether there is room by now for the message that policy `'latest'` kept. */
+  private isLatestDue(): boolean {
+    return this.#latest !== null && !this.mustWait && this.fits(this.#latest.data, true);
+  }
+
   private sendLatest(): void {
     const latest = this.#latest;
-    if (latest === null || this.mustWait || !this.fits(latest.data, true)) return;
+    if (latest === null || !this.isLatestDue()) return;
     this.#latest = null;
-    this.#writer.frame(FIN | latest.opcode, latest.data);
+    this.frameKept(latest);
     if (this.#writer.pendingSize > 0) this.#writer.write();
   }
 
-  private wait(opcode: MessageOpcode, data: string | Uint8Array): void {
-    const message = keepMessage(opcode, data);
-    (this.#waiting ??= new Fifo()).push(message);
-    this.#waitingSize += message.size;
+  private wait(message: WaitingMessage): void {
+    (this.#waiting ??= new Waiting()).push(message);
   }
 
   /**
-   * A fragmented message has ended: those that waited for it go now, in their order, up to the
-   * next one that is sent as fragments.
+   * A message has ended that was sent as fragments, or compressed elsewhere: those that waited for it
+   * go now, in their order, up to the next such one.
    */
   private releaseWaiting(): void {
     // What is sent meanwhile is newer, and goes behind what waits.
-    while (this.#waiting !== null && !this.#inMessage) {
+    while (this.#waiting !== null && !this.#inMessage && !this.#isDeflating) {
       const next = this.#waiting.shift();
       if (next === undefined) {
         this.#waiting = null;
       } else if (typeof next === 'function') {
         next(true);
+      } else if ('parts' in next) {
+        for (const [data, fin] of next.parts) this.frameFragment(next.opcode, data, fin);
       } else {
-        this.#waitingSize -= next.size;
-        this.#writer.frame(FIN | next.opcode, next.data);
+        this.frameKept(next);
       }
     }
   }
 
   /** Whether a message is under way, or others wait for their turn. */
   get mustWait(): boolean {
-    return this.#inMessage || this.#waiting !== null;
+    return this.#inMessage || this.#isDeflating || this.#waiting !== null;
   }
-}
-
-/** Keeps a message for later, with bytes that nobody else can change. */
-function keepMessage(opcode: MessageOpcode, data: string | Uint8Array): Message {
-  const kept = typeof data === 'string' ? data : Buffer.from(data);
-  const size = typeof data === 'string' ? Buffer.byteLength(data) : data.length;
-  return { opcode, data: kept, size: size + MAX_HEADER_SIZE };
 }

@@ -9,10 +9,38 @@ import { warn } from '../errors.ts';
 import { type MessageOpcode, OPCODE } from '../frame/opcode.ts';
 import { Utf8Validator } from '../frame/utf8.ts';
 import type { Endpoint } from './endpoint.ts';
-import { type Bytes, toBytes } from './payload.ts';
+import { type Bytes, isBytes, toBytes } from './payload.ts';
 
 /** Pieces of a message: strings of a text, or bytes. */
 export type Pieces = (AsyncIterable<string | Bytes> | Iterable<string | Bytes>) & object;
+
+/** What has an iterator in every realm, and is no message: its pieces would be glued together. */
+const COLLECTION = /^\[object (Map|Set|URLSearchParams|FormData|Headers)\]$/;
+
+/**
+ * Refuses what has pieces and was surely meant to be something else, most likely JSON. Once a
+ * message has begun, only the end of the connection would be left. (Of a generator nobody knows
+ * before what it gives.)
+ *
+ * @throws {TypeError} for an array with something in it that is neither string nor bytes, and for a
+ *   Map, a Set, URLSearchParams, FormData and Headers
+ */
+export function checkPieces(pieces: object): void {
+  if (Array.isArray(pieces)) {
+    for (const piece of pieces) {
+      if (typeof piece === 'string' || isBytes(piece)) continue;
+      throw new TypeError(
+        'an array is sent as one message, of the strings or of the bytes in it: use JSON.stringify to send anything else',
+      );
+    }
+    return;
+  }
+  const [, name] = COLLECTION.exec(Object.prototype.toString.call(pieces)) ?? [];
+  if (name === undefined) return;
+  throw new TypeError(
+    `a ${name} is no message: make a string of it, or give a generator of its pieces`,
+  );
+}
 
 const NO_BYTES: Buffer = Buffer.alloc(0);
 
@@ -25,18 +53,20 @@ const MAX_PART_SIZE = 64 * 1024;
  * cannot be taken back, nor be left unfinished.
  *
  * @param opcode - text or binary; null for what the first piece is: a string begins a text
+ * @param compress - whether it may be compressed
  * @returns whether all of it was sent
  */
 export async function sendPieces(
   endpoint: Endpoint,
   opcode: MessageOpcode | null,
   pieces: Pieces,
+  compress: boolean,
 ): Promise<boolean> {
   const { connection } = endpoint;
   const turn = new Promise<boolean>((resolve) => {
     connection.takeTurn((granted) => {
       // At once: what is sent from now on must not come before it.
-      if (granted) connection.beginMessage();
+      if (granted) connection.beginMessage(compress);
       resolve(granted);
     });
   });

@@ -5,9 +5,13 @@
  */
 
 import { FrameEncoder } from '../frame/encoder.ts';
-import { FIN } from '../frame/header.ts';
+import { PerMessageDeflate } from '../extension/permessage-deflate.ts';
+import { FIN, RSV1 } from '../frame/header.ts';
 import { type MessageOpcode, OPCODE } from '../frame/opcode.ts';
 import { type Bytes, toBytes } from './payload.ts';
+
+/** Is given the frame, or null where zlib has failed. */
+type Waiting = (frame: Uint8Array | null) => void;
 
 const ENCODER = new FrameEncoder(false);
 
@@ -22,6 +26,11 @@ export class PreparedMessage {
   readonly data: Uint8Array;
   /** The whole unmasked frame. */
   readonly frame: Uint8Array;
+  /**
+   * The same compressed, for each kind of compressor that its connections have; or who waits for
+   * it.
+   */
+  #deflated: Map<string, Uint8Array | Waiting[]> | null = null;
 
   /**
    * @throws {TypeError} for data that is neither a string nor bytes
@@ -33,5 +42,44 @@ export class PreparedMessage {
     const size = typeof payload === 'string' ? Buffer.byteLength(payload) : payload.length;
     this.frame = frame;
     this.data = frame.subarray(frame.length - size);
+  }
+
+  /**
+   * The whole unmasked frame with the message compressed, once for all connections of a kind. It
+   * refers to nothing but itself.
+   *
+   * @param later - is given it where it is worked at elsewhere
+   * @returns null where `later` will be called
+   */
+  deflated(deflate: PerMessageDeflate, later: Waiting): Uint8Array | null {
+    const frames = (this.#deflated ??= new Map<string, Uint8Array | Waiting[]>());
+    const { kind } = deflate;
+    const known = frames.get(kind);
+    if (known instanceof Uint8Array) return known;
+    if (known !== undefined) {
+      known.push(later);
+      return null;
+    }
+    const deflater = deflate.createAlone();
+    if (!PerMessageDeflate.isLarge(this.data.length)) {
+      const frame = this.frameOf(deflater.deflate(this.data));
+      frames.set(kind, frame);
+      return frame;
+    }
+    const waiting = [later];
+    frames.set(kind, waiting);
+    deflater.deflateLater(this.data, (payload) => {
+      const frame = payload === null ? null : this.frameOf(payload);
+      if (frame === null) frames.delete(kind);
+      else frames.set(kind, frame);
+      for (const give of waiting) give(frame);
+    });
+    return null;
+  }
+
+  /** What does not become smaller is sent as it is. */
+  private frameOf(payload: Uint8Array): Uint8Array {
+    if (payload.length >= this.data.length) return this.frame;
+    return ENCODER.encodeAlone(FIN | RSV1 | this.opcode, payload);
   }
 }

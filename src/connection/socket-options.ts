@@ -5,6 +5,11 @@
  * @module
  */
 
+import {
+  type DeflateOptions,
+  type ResolvedDeflateOptions,
+  resolveDeflate,
+} from '../extension/deflate-options.ts';
 import type { QueueLimits } from './delivery.ts';
 import type { ConnectionOptions } from './handler.ts';
 import { type ConnectionLimits, DEFAULT_LIMITS, checkLimit, resolveLimits } from './limits.ts';
@@ -20,10 +25,25 @@ export interface SocketOptions extends Optional<ConnectionLimits>, Optional<Queu
   readonly autoPong?: boolean | undefined;
   /** How a text is given out. Default: `'string'`. */
   readonly text?: TextForm | undefined;
+  /**
+   * Whether messages may be compressed, by permessage-deflate (RFC 7692), where the peer can do so as
+   * well; or how. It costs memory for each connection. Default: false.
+   */
+  readonly deflate?: boolean | DeflateOptions | undefined;
+}
+
+/** What may be chosen for one message. */
+export interface SendOptions {
+  /**
+   * False for a message that must not be compressed: a secret beside what an attacker chooses may be
+   * guessed from the size of both. Default: true, where `deflate` is in use.
+   */
+  readonly compress?: boolean | undefined;
 }
 
 export interface ResolvedSocketOptions extends ConnectionOptions, QueueLimits {
   readonly text: TextForm;
+  readonly deflate: ResolvedDeflateOptions | null;
   readonly mayOverwrite: boolean;
 }
 
@@ -36,15 +56,27 @@ export const SOCKET_OPTION_NAMES: readonly string[] = [
   ...Object.keys(DEFAULT_LIMITS),
   ...Object.keys(DEFAULT_QUEUE_LIMITS),
   'autoPong',
+  'deflate',
   'text',
 ];
 
-/** Options of other libraries, with what they are here. */
+const SEND_OPTION_NAMES: ReadonlySet<string> = new Set(['compress']);
+
+const IN_TLS = 'it is one of `tls: { … }`';
+
+/** Options of other libraries, and of other places, with what they are here. */
 const ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ['verifyClient', 'the hook `upgrade` of a route decides who may come'],
   ['handleProtocols', 'the hook `upgrade` of a route may return a `protocol`'],
   ['noServer', 'a server without `port` and `server` waits for `handleUpgrade`'],
-  ['perMessageDeflate', 'permessage-deflate is not there yet'],
+  ['perMessageDeflate', 'it is called `deflate`, and some of its options have other names'],
+  ['clientTracking', '`server.sockets` has all that are open'],
+  ['followRedirects', '`connect` rejects with the status and the headers of the answer'],
+  ['ca', IN_TLS],
+  ['cert', IN_TLS],
+  ['key', IN_TLS],
+  ['rejectUnauthorized', IN_TLS],
+  ['servername', IN_TLS],
 ]);
 
 /**
@@ -63,6 +95,35 @@ export function checkNames(options: unknown, names: ReadonlySet<string>, what: s
     const hint = ELSEWHERE.get(name);
     throw new TypeError(`${what} has no option ${name}${hint === undefined ? '' : `: ${hint}`}`);
   }
+}
+
+/**
+ * Refuses a callback, which nobody would ever call: whoever waits for it waits for ever.
+ *
+ * @param what - was given it: for the error
+ * @param values - all that it was given
+ * @param instead - what there is in its place: for the error
+ * @throws {TypeError} where one of the values is a function
+ */
+export function refuseCallback(what: string, values: ArrayLike<unknown>, instead: string): void {
+  for (let at = 0; at < values.length; at++) {
+    if (typeof values[at] === 'function') {
+      throw new TypeError(`${what} takes no callback: ${instead}`);
+    }
+  }
+}
+
+/**
+ * Reads the options of one message.
+ *
+ * @returns whether it may be compressed
+ * @throws {TypeError} for what are no options, and for one that there is not
+ */
+export function mayCompress(options: SendOptions): boolean {
+  checkNames(options, SEND_OPTION_NAMES, 'send');
+  const compress: unknown = options.compress ?? true;
+  if (typeof compress !== 'boolean') throw new TypeError('compress is true or false');
+  return compress;
 }
 
 /**
@@ -92,6 +153,7 @@ export function resolveSocketOptions(
     ...resolveLimits(given),
     ...queue,
     autoPong: given.autoPong ?? true,
+    deflate: resolveDeflate(given.deflate ?? false),
     text,
     mayOverwrite: false,
   };

@@ -8,6 +8,7 @@
 import { EventEmitter, captureRejectionSymbol } from 'node:events';
 import type { Duplex } from 'node:stream';
 import { warn } from '../errors.ts';
+import type { PerMessageDeflate } from '../extension/permessage-deflate.ts';
 import { encodeClosePayload } from '../frame/close-payload.ts';
 import { type MessageOpcode, OPCODE } from '../frame/opcode.ts';
 import type { Message } from './delivery.ts';
@@ -15,17 +16,25 @@ import { type SocketDuplexOptions, createDuplex } from './duplex.ts';
 import { Endpoint, type EndpointOwner } from './endpoint.ts';
 import type { Role } from './handler.ts';
 import { type Bytes, isBlob, isBytes, toBytes, toTextBytes } from './payload.ts';
-import { type Pieces, piecesOf, refusePieces, sendPieces } from './pieces.ts';
+import { type Pieces, checkPieces, piecesOf, refusePieces, sendPieces } from './pieces.ts';
 import { PreparedMessage } from './prepared.ts';
 import type { CloseResult, NodeTransport, SocketEvents, SocketHooks } from './socket-events.ts';
-import type { ResolvedSocketOptions } from './socket-options.ts';
-import type { ReadyState } from './state.ts';
+import {
+  type SendOptions,
+  mayCompress,
+  type ResolvedSocketOptions,
+  checkNames,
+  refuseCallback,
+} from './socket-options.ts';
+import { READY_STATE, type ReadyState } from './state.ts';
 
 /** Where one waits: what ends the waiting. */
 export interface WaitOptions {
   /** Rejects the promise with its reason. Default: none. */
   readonly signal?: AbortSignal | undefined;
 }
+
+export const WAIT_OPTION_NAMES: ReadonlySet<string> = new Set(['signal']);
 
 /** What makes a socket. */
 export interface SocketInit<Data> {
@@ -37,12 +46,22 @@ export interface SocketInit<Data> {
   readonly protocol: string;
   readonly hooks?: SocketHooks<unknown> | undefined;
   readonly owner?: EndpointOwner | undefined;
+  /** What was negotiated, as it stands in the answer. Default: '', for nothing. */
+  readonly extensions?: string | undefined;
+  /** The same, ready for use. */
+  readonly deflate?: PerMessageDeflate | undefined;
 }
 
 /**
  * The inside of a socket, for those who make one. Not a method, since it is not for applications.
  */
 export let endpointOf: (socket: Socket) => Endpoint;
+
+/** `readyState` in words, as browsers have it. A socket is never connecting: it comes when it is open. */
+const STATES = { CONNECTING: 0, ...READY_STATE } as const;
+
+const WAIT_FOR_FLUSHED = '`await socket.flushed()` tells when it has gone to the kernel';
+const WAIT_FOR_PROMISE = 'wait for the promise that it returns';
 
 /** Every way in which an emitter gains or loses a listener; `once` and its kin go through these. */
 const LISTENER_METHODS = [
@@ -65,8 +84,18 @@ export class Socket<Data = unknown>
   extends EventEmitter<SocketEvents>
   implements AsyncIterable<Message, undefined>
 {
+  declare static readonly CONNECTING: 0;
+  declare static readonly OPEN: 1;
+  declare static readonly CLOSING: 2;
+  declare static readonly CLOSED: 3;
+  declare readonly CONNECTING: 0;
+  declare readonly OPEN: 1;
+  declare readonly CLOSING: 2;
+  declare readonly CLOSED: 3;
+
   readonly #endpoint: Endpoint;
   readonly #protocol: string;
+  readonly #extensions: string;
   /** Bytes of Blobs that were given to `send` and did not become frames yet. */
   #promisedSize = 0;
 
@@ -78,13 +107,19 @@ export class Socket<Data = unknown>
     super({ captureRejections: true });
     this.data = init.data;
     this.#protocol = init.protocol;
-    const { role, transport, options, hooks, owner } = init;
-    this.#endpoint = new Endpoint(role, this, transport, options, hooks, owner);
+    const { role, transport, options, hooks, owner, deflate } = init;
+    this.#extensions = init.extensions ?? '';
+    this.#endpoint = new Endpoint(role, this, transport, options, hooks, owner, deflate);
   }
 
   // (A declaration file cannot name a method by an imported symbol.)
   static {
     endpointOf = (socket) => socket.#endpoint;
+    for (const [name, value] of Object.entries(STATES)) {
+      for (const owner of [Socket, Socket.prototype]) {
+        Object.defineProperty(owner, name, { value, enumerable: true });
+      }
+    }
     // A listener that is async and rejects: the same as one that throws.
     Socket.prototype[captureRejectionSymbol] = function failSocket(error, event, ..._rest) {
       // To tell a listener for errors of its own error would never end.
@@ -116,6 +151,11 @@ export class Socket<Data = unknown>
   /** The subprotocol that both ends agreed on; '' for none. */
   get protocol(): string {
     return this.#protocol;
+  }
+
+  /** The extensions that are in use, with their parameters as they stand in the answer; '' for none. */
+  get extensions(): string {
+    return this.#extensions;
   }
 
   /** Bytes that wait to be sent. */
@@ -153,9 +193,9 @@ export class Socket<Data = unknown>
    *   becomes U+FFFD.
    * @returns false when the socket did not take it (closed, or dropped by `backpressurePolicy`), or
    *   when more waits now than `highWaterMark`: then wait for `drain`
-   * @throws {TypeError} for anything else
+   * @throws {TypeError} for anything else, and for a callback
    */
-  send(data: string | Bytes | PreparedMessage): boolean;
+  send(data: string | Bytes | PreparedMessage, options?: SendOptions): boolean;
   /**
    * Sends a Blob as a binary, or an iterable as one message of fragments, each of which leaves as
    * soon as it is there. Messages that are sent meanwhile wait for its end. Where the first piece
@@ -163,15 +203,25 @@ export class Socket<Data = unknown>
    *
    * @returns whether all of it was sent. Where an iterable throws, the socket closes with 1011: a
    *   message cannot be left unfinished.
+   * @throws {TypeError} for an array with something in it that is neither string nor bytes, and for
+   *   a Map, a Set, URLSearchParams, FormData and Headers: they were hardly meant to be glued together
    */
-  send(data: Blob | Pieces): Promise<boolean>;
+  send(data: Blob | Pieces, options?: SendOptions): Promise<boolean>;
   /** For what may be either. */
-  send(data: string | Bytes | PreparedMessage | Blob | Pieces): boolean | Promise<boolean>;
-  send(data: string | Bytes | PreparedMessage | Blob | Pieces): boolean | Promise<boolean> {
-    if (typeof data === 'string') return this.#endpoint.send(OPCODE.TEXT, data);
-    if (isBytes(data)) return this.#endpoint.send(OPCODE.BINARY, toBytes(data));
-    if (data instanceof PreparedMessage) return this.#endpoint.sendPrepared(data);
-    return this.sendParts(null, data);
+  send(
+    data: string | Bytes | PreparedMessage | Blob | Pieces,
+    options?: SendOptions,
+  ): boolean | Promise<boolean>;
+  send(
+    data: string | Bytes | PreparedMessage | Blob | Pieces,
+    options?: SendOptions,
+  ): boolean | Promise<boolean> {
+    if (arguments.length > 1) refuseCallback('send', arguments, WAIT_FOR_FLUSHED);
+    const compress = options === undefined || mayCompress(options);
+    if (typeof data === 'string') return this.#endpoint.send(OPCODE.TEXT, data, compress);
+    if (isBytes(data)) return this.#endpoint.send(OPCODE.BINARY, toBytes(data), compress);
+    if (data instanceof PreparedMessage) return this.#endpoint.sendPrepared(data, compress);
+    return this.sendParts(null, data, compress);
   }
 
   /**
@@ -179,36 +229,59 @@ export class Socket<Data = unknown>
    *
    * @throws {TypeError} for bytes that are not valid UTF-8
    */
-  sendText(data: string | Bytes): boolean;
-  sendText(data: Blob | Pieces): Promise<boolean>;
-  sendText(data: string | Bytes | Blob | Pieces): boolean | Promise<boolean>;
-  sendText(data: string | Bytes | Blob | Pieces): boolean | Promise<boolean> {
-    if (typeof data !== 'string' && !isBytes(data)) return this.sendParts(OPCODE.TEXT, data);
+  sendText(data: string | Bytes, options?: SendOptions): boolean;
+  sendText(data: Blob | Pieces, options?: SendOptions): Promise<boolean>;
+  sendText(data: string | Bytes | Blob | Pieces, options?: SendOptions): boolean | Promise<boolean>;
+  sendText(
+    data: string | Bytes | Blob | Pieces,
+    options?: SendOptions,
+  ): boolean | Promise<boolean> {
+    if (arguments.length > 1) refuseCallback('sendText', arguments, WAIT_FOR_FLUSHED);
+    const compress = options === undefined || mayCompress(options);
+    if (typeof data !== 'string' && !isBytes(data))
+      return this.sendParts(OPCODE.TEXT, data, compress);
     const text = typeof data === 'string' ? data : toTextBytes(data);
-    return this.#endpoint.send(OPCODE.TEXT, text);
+    return this.#endpoint.send(OPCODE.TEXT, text, compress);
   }
 
   /** Sends a binary; of a string, its UTF-8. Otherwise as {@link send}. */
-  sendBinary(data: string | Bytes): boolean;
-  sendBinary(data: Blob | Pieces): Promise<boolean>;
-  sendBinary(data: string | Bytes | Blob | Pieces): boolean | Promise<boolean>;
-  sendBinary(data: string | Bytes | Blob | Pieces): boolean | Promise<boolean> {
-    if (typeof data !== 'string' && !isBytes(data)) return this.sendParts(OPCODE.BINARY, data);
+  sendBinary(data: string | Bytes, options?: SendOptions): boolean;
+  sendBinary(data: Blob | Pieces, options?: SendOptions): Promise<boolean>;
+  sendBinary(
+    data: string | Bytes | Blob | Pieces,
+    options?: SendOptions,
+  ): boolean | Promise<boolean>;
+  sendBinary(
+    data: string | Bytes | Blob | Pieces,
+    options?: SendOptions,
+  ): boolean | Promise<boolean> {
+    if (arguments.length > 1) refuseCallback('sendBinary', arguments, WAIT_FOR_FLUSHED);
+    const compress = options === undefined || mayCompress(options);
+    if (typeof data !== 'string' && !isBytes(data))
+      return this.sendParts(OPCODE.BINARY, data, compress);
     const bytes = typeof data === 'string' ? data : toBytes(data);
-    return this.#endpoint.send(OPCODE.BINARY, bytes);
+    return this.#endpoint.send(OPCODE.BINARY, bytes, compress);
   }
 
-  /** Resolves when less waits than `highWaterMark`: at once, where that is so. */
-  drained({ signal }: WaitOptions = {}): Promise<void> {
-    return this.#endpoint.promises.drained(signal);
+  /**
+   * Resolves when less waits than `highWaterMark`: at once, where that is so.
+   *
+   * @throws {TypeError} for an option that there is not
+   */
+  drained(options?: WaitOptions): Promise<void> {
+    refuseCallback('drained', arguments, WAIT_FOR_PROMISE);
+    return this.#endpoint.promises.drained(signalOf('drained', options));
   }
 
   /**
    * Resolves when all that was sent so far went to the kernel. (Not what the policy `'latest'`
    * keeps: something newer may take its place.)
+   *
+   * @throws {TypeError} for an option that there is not
    */
-  flushed({ signal }: WaitOptions = {}): Promise<void> {
-    return this.#endpoint.promises.flushed(signal);
+  flushed(options?: WaitOptions): Promise<void> {
+    refuseCallback('flushed', arguments, WAIT_FOR_PROMISE);
+    return this.#endpoint.promises.flushed(signalOf('flushed', options));
   }
 
   /**
@@ -216,11 +289,13 @@ export class Socket<Data = unknown>
    * `signal` ends the wait for a peer that is silent.
    *
    * @param payload - at most 125 bytes. Default: a number of ours
-   * @throws {TypeError | RangeError} for a payload that fits no Ping (RFC 6455, section 5.5)
+   * @throws {TypeError | RangeError} for a payload that fits no Ping (RFC 6455, section 5.5), and for
+   *   an option that there is not
    */
-  ping(payload?: string | Bytes, { signal }: WaitOptions = {}): Promise<number> {
+  ping(payload?: string | Bytes, options?: WaitOptions): Promise<number> {
+    refuseCallback('ping', arguments, 'its promise resolves when the Pong comes');
     const bytes = payload === undefined ? undefined : controlBytes(payload);
-    return this.#endpoint.promises.ping(bytes, signal);
+    return this.#endpoint.promises.ping(bytes, signalOf('ping', options));
   }
 
   /**
@@ -229,6 +304,7 @@ export class Socket<Data = unknown>
    * @throws {TypeError | RangeError} as {@link ping}
    */
   pong(payload: string | Bytes = ''): boolean {
+    if (arguments.length > 0) refuseCallback('pong', arguments, WAIT_FOR_FLUSHED);
     return this.#endpoint.afterSend(this.#endpoint.connection.pong(controlBytes(payload)));
   }
 
@@ -245,6 +321,7 @@ export class Socket<Data = unknown>
    * @throws {TypeError | RangeError} for a code or a reason that must not be sent
    */
   close(code?: number, reason?: string | Bytes): Promise<CloseResult> {
+    refuseCallback('close', arguments, WAIT_FOR_PROMISE);
     const text = isBytes(reason) ? Buffer.from(toTextBytes(reason)).toString() : reason;
     // What is wrong with the arguments is said, whatever state the connection is in.
     encodeClosePayload(code, text);
@@ -285,8 +362,9 @@ export class Socket<Data = unknown>
   }
 
   /**
-   * A stream of Node over this socket: a chunk is a message. To end it closes with 1000, and what
-   * the peer sends before it closes too is read; to destroy it terminates.
+   * A stream of Node over this socket: a chunk is a message. To end it closes with 1000: what the
+   * peer has sent by then is still read, but it has no way to answer after that, since a WebSocket is
+   * never half-closed. To destroy it terminates.
    *
    * @throws {TypeError} for an option that there is not
    */
@@ -297,26 +375,34 @@ export class Socket<Data = unknown>
   private sendParts(
     opcode: MessageOpcode | null,
     data: Blob | Pieces | null | undefined,
+    compress: boolean,
   ): Promise<boolean> {
-    if (isBlob(data)) return this.sendBlob(opcode ?? OPCODE.BINARY, data);
+    if (isBlob(data)) return this.sendBlob(opcode ?? OPCODE.BINARY, data, compress);
     if (!isPieces(data)) {
       throw new TypeError(
         'data must be a string, an ArrayBuffer, a view of one, a Blob or an iterable of such pieces',
       );
     }
-    return this.#endpoint.isLeaving ? refusePieces(data) : this.sendIterable(opcode, data);
+    checkPieces(data);
+    return this.#endpoint.isLeaving
+      ? refusePieces(data)
+      : this.sendIterable(opcode, data, compress);
   }
 
-  private async sendIterable(opcode: MessageOpcode | null, pieces: Pieces): Promise<boolean> {
+  private async sendIterable(
+    opcode: MessageOpcode | null,
+    pieces: Pieces,
+    compress: boolean,
+  ): Promise<boolean> {
     this.#endpoint.openMessages++;
     try {
-      return await sendPieces(this.#endpoint, opcode, pieces);
+      return await sendPieces(this.#endpoint, opcode, pieces, compress);
     } finally {
       this.#endpoint.openMessages--;
     }
   }
 
-  private async sendBlob(opcode: MessageOpcode, blob: Blob): Promise<boolean> {
+  private async sendBlob(opcode: MessageOpcode, blob: Blob, compress: boolean): Promise<boolean> {
     if (this.#endpoint.isLeaving) return false;
     let rest = blob.size;
     const take = (size: number): void => {
@@ -325,7 +411,7 @@ export class Socket<Data = unknown>
     };
     this.#promisedSize += rest;
     try {
-      return await sendPieces(this.#endpoint, opcode, piecesOf(blob, take));
+      return await sendPieces(this.#endpoint, opcode, piecesOf(blob, take), compress);
     } finally {
       take(rest);
     }
@@ -340,6 +426,12 @@ function isPieces(data: unknown): data is Pieces {
     data !== null &&
     (Symbol.asyncIterator in data || Symbol.iterator in data)
   );
+}
+
+function signalOf(what: string, options: WaitOptions | undefined): AbortSignal | undefined {
+  if (options === undefined) return undefined;
+  checkNames(options, WAIT_OPTION_NAMES, what);
+  return options.signal;
 }
 
 /** The payload of a control frame: a string as UTF-8. */

@@ -10,7 +10,8 @@
  */
 
 import { HandshakeError } from '../errors.ts';
-import { type Extension, formatExtensions, parseExtensions } from './extensions-header.ts';
+import type { Extension } from '../extension/extension.ts';
+import { formatExtensions, parseExtensions } from './extensions-header.ts';
 import { type HeaderFields, type HeadersInput, checkHeaders } from './fields.ts';
 import { hasToken, isFieldValue, splitList } from './grammar.ts';
 import type { RequestHead } from './http1.ts';

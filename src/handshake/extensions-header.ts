@@ -11,14 +11,8 @@
  * @module
  */
 
+import type { Extension } from '../extension/extension.ts';
 import { isToken, isWhiteSpace } from './grammar.ts';
-
-/** One extension, offered or accepted: its name and its parameters in order. */
-export interface Extension {
-  readonly name: string;
-  /** `true` where the parameter has no value. A name may repeat. */
-  readonly parameters: readonly (readonly [name: string, value: string | true])[];
-}
 
 /**
  * Parses the values of all Sec-WebSocket-Extensions fields, which are equal to one field joined by

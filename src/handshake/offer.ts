@@ -5,7 +5,8 @@
  * @module
  */
 
-import { type Extension, formatExtensions, parseExtensions } from './extensions-header.ts';
+import type { Extension } from '../extension/extension.ts';
+import { formatExtensions, parseExtensions } from './extensions-header.ts';
 import { type HeadersInput, checkHeaders } from './fields.ts';
 import { hasToken } from './grammar.ts';
 import type { ResponseHead } from './http1.ts';
@@ -124,8 +125,11 @@ export function checkAnswer(offer: Offer, head: ResponseHead): Agreement {
   const { fields, status } = head;
   const fail = (name: Refusal): Error => refusal(name, status);
 
-  // 1. Any other status is for HTTP to explain: the caller has the head.
-  if (status !== 101) throw fail('ANSWER_STATUS');
+  // 1. Any other status is for HTTP to explain: the caller has the head. The message says it too,
+  // since a log often has nothing else.
+  if (status !== 101) {
+    throw refusal('ANSWER_STATUS', status, `the server answered ${status} and not 101`);
+  }
   if (head.minorVersion < 1) throw fail('ANSWER_VERSION');
   // 2. and 3. An Upgrade that names something else beside websocket did not choose.
   const upgrades = fields.getAll('upgrade');

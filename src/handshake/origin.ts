@@ -31,7 +31,7 @@ export type OriginCheck = (origin: string | undefined, host: string) => boolean;
 /**
  * Makes the check of a policy, once for many handshakes.
  *
- * @throws {TypeError} for an element of the list that is no origin
+ * @throws {TypeError} for what is no policy, and for an element of the list that is no origin
  */
 export function createOriginCheck(policy: OriginPolicy): OriginCheck {
   if (typeof policy === 'function') return policy;
@@ -39,8 +39,18 @@ export function createOriginCheck(policy: OriginPolicy): OriginCheck {
   if (policy === 'same-origin') {
     return (origin, host) => origin === undefined || isSameOrigin(origin, host);
   }
+  if (!isList(policy)) {
+    throw new TypeError(
+      "origins is a list, such as ['https://example.com'], or 'same-origin', '*' or a function",
+    );
+  }
   const allowed = new Set(policy.map(requireOrigin));
   return (origin, _host) => origin === undefined || allowed.has(normalizeOrigin(origin) ?? '');
+}
+
+/** A single name is the first thing that one tries, and would be read letter by letter. */
+function isList(value: unknown): value is readonly unknown[] {
+  return Array.isArray(value);
 }
 
 /**
@@ -83,9 +93,14 @@ const PORT = /:[0-9]*$/;
 /**
  * Makes the check of an allow-list of hosts: `'example.com'` allows every port of it,
  * `'example.com:8080'` only that one. Without a list every host passes.
+ *
+ * @throws {TypeError} for what is no list of strings
  */
 export function createHostCheck(hosts: readonly string[] | undefined): HostCheck {
   if (hosts === undefined) return () => true;
+  if (!isList(hosts) || !hosts.every((host) => typeof host === 'string')) {
+    throw new TypeError("hosts is a list, such as ['example.com']");
+  }
   const allowed = new Set(hosts.map((host) => host.toLowerCase()));
   const onEveryPort = new Set([...allowed].filter((host) => !PORT.test(host)));
   return (host) => {

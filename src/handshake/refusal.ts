@@ -86,9 +86,14 @@ const HEADERS: { readonly [name in Refusal]?: readonly (readonly [string, string
  * Builds the error for one row of the table. The caller throws it.
  *
  * @param status - replaces the row's: what a server answered, when we are the client
+ * @param sentence - replaces the row's, where more is known than stands there
  */
-export function refusal(name: Refusal, status: number = REFUSAL[name][0]): HandshakeError {
-  const [, source, sentence] = REFUSAL[name];
+export function refusal(
+  name: Refusal,
+  status: number = REFUSAL[name][0],
+  sentence: string = REFUSAL[name][2],
+): HandshakeError {
+  const source = REFUSAL[name][1];
   return new HandshakeError(
     `WS_ERR_${name}`,
     status,

@@ -8,8 +8,11 @@
 import type { IncomingMessage } from 'node:http';
 import { Socket as NetSocket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { SocketInit } from '../connection/socket.ts';
 import { isPromiseLike, quiet } from '../connection/waiters.ts';
 import { HandshakeError, asError } from '../errors.ts';
+import { answerOffers } from '../extension/deflate-params.ts';
+import { PerMessageDeflate } from '../extension/permessage-deflate.ts';
 import {
   type HandshakeRequest,
   acceptResponse,
@@ -17,6 +20,7 @@ import {
   readRequest,
 } from '../handshake/accept.ts';
 import { formatCookie } from '../handshake/cookie.ts';
+import { formatExtensions } from '../handshake/extensions-header.ts';
 import { HeaderFields, checkHeaders } from '../handshake/fields.ts';
 import type { RequestHead } from '../handshake/http1.ts';
 import { refusal } from '../handshake/refusal.ts';
@@ -31,12 +35,15 @@ import type { Refusal, Route, UpgradeAcceptance } from './route.ts';
 import type { ServerSocket } from './server-socket.ts';
 import { type Decision, Upgrade, type UpgradeOwner } from './upgrade.ts';
 
+/** What the handshake has brought about, as a socket is told it. */
+export type Agreement = Pick<SocketInit<unknown>, 'protocol' | 'extensions' | 'deflate'>;
+
 /** What a {@link Gate} tells its server. */
 export interface GateOwner {
   /** The fields of an answer that is about to be sent. They may be changed. */
   onHeaders(headers: [name: string, value: string][], request: UpgradeRequest): void;
   /** The handshake is over: what comes from the transport now are frames, `rest` the first. */
-  onOpen(decision: Decision, transport: Duplex, protocol: string, rest: Buffer): ServerSocket;
+  onOpen(decision: Decision, transport: Duplex, agreement: Agreement, rest: Buffer): ServerSocket;
   /** Something of the application threw, or the listener failed. */
   onError(error: Error): void;
   /** An http server that we are attached to listens. */
@@ -219,15 +226,26 @@ export class Gate implements ListenerOwner, ArrivalOwner, UpgradeOwner, Upgrader
   onAccepted({ arrival, handshake }: Upgrade, decision: Decision): void {
     const { transport } = arrival;
     if (this.hasGone(arrival)) return;
-    let protocol: string | undefined;
     let response: string;
+    let agreement: Agreement;
     try {
       const { route, acceptance, request } = decision;
-      protocol =
+      const subprotocol =
         acceptance.protocol ?? chooseSubprotocol(handshake.subprotocols, route.subprotocols);
       const headers = [...checkHeaders(acceptance.headers ?? {}), ...cookieFields(acceptance)];
       this.#owner.onHeaders(headers, request);
-      response = acceptResponse(handshake, { subprotocol: protocol, headers });
+      const options = route.options.deflate;
+      const answer = options === null ? null : answerOffers(handshake.extensions, options);
+      const extensions = answer === null ? [] : [answer.extension];
+      response = acceptResponse(handshake, { subprotocol, extensions, headers });
+      agreement = {
+        protocol: subprotocol ?? '',
+        extensions: formatExtensions(extensions),
+        deflate:
+          answer === null || options === null
+            ? undefined
+            : new PerMessageDeflate(options, answer.terms),
+      };
     } catch (error) {
       this.fail(arrival, error);
       return;
@@ -236,7 +254,7 @@ export class Gate implements ListenerOwner, ArrivalOwner, UpgradeOwner, Upgrader
     const waiting = this.forget(arrival);
     const rest = arrival.finish();
     transport.write(response, 'latin1');
-    const socket = this.#owner.onOpen(decision, transport, protocol ?? '', rest);
+    const socket = this.#owner.onOpen(decision, transport, agreement, rest);
     waiting.resolve?.(socket);
   }
 

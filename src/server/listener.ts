@@ -34,22 +34,40 @@ export const LISTEN_OPTION_NAMES: ReadonlySet<string> = new Set([
   'backlog',
 ]);
 
+/** TCP has no more (RFC 9293, section 3.1). */
+const MAX_PORT = 0xffff;
+
+/**
+ * Reads a port: a number, or digits, as an environment has them.
+ *
+ * @throws {TypeError} for anything else
+ * @throws {RangeError} for a number that is no port
+ */
+export function readPort(port: unknown): number {
+  if (typeof port !== 'number' && (typeof port !== 'string' || !/^[0-9]+$/.test(port))) {
+    throw new TypeError('a port is a number; a Unix socket is { path }');
+  }
+  const number = Number(port);
+  if (!Number.isInteger(number) || number < 0 || number > MAX_PORT) {
+    throw new RangeError(`a port is a whole number from 0 to ${MAX_PORT}`);
+  }
+  return number;
+}
+
 /**
  * Reads what `listen` was given: a port as a number or in digits, or options.
  *
- * @throws {TypeError} for anything else
+ * @throws {TypeError | RangeError} for anything else, and as {@link readPort}
  */
 export function readListenOptions(
   where: number | string | ListenOptions,
   host: string | undefined,
 ): ListenOptions {
-  if (typeof where === 'number') return { port: where, host };
-  if (typeof where === 'string') {
-    if (!/^[0-9]+$/.test(where))
-      throw new TypeError('a port is a number; a Unix socket is { path }');
-    return { port: Number(where), host };
+  if (typeof where === 'number' || typeof where === 'string') {
+    return { port: readPort(where), host };
   }
   checkNames(where, LISTEN_OPTION_NAMES, 'listen');
+  if (where.port !== undefined) readPort(where.port);
   return where;
 }
 

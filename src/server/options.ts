@@ -24,6 +24,7 @@ import {
   createOriginCheck,
 } from '../handshake/origin.ts';
 import { areSubprotocols } from '../handshake/subprotocol.ts';
+import { readPort } from './listener.ts';
 
 export interface WebSocketServerOptions extends SocketOptions, Optional<HeadLimits> {
   /** Listens on this port at once, on all addresses or on `host`. What fails is told by `error`. */
@@ -104,6 +105,7 @@ export function resolveServerOptions(options: WebSocketServerOptions): ResolvedS
   if (!areSubprotocols(subprotocols)) {
     throw new TypeError('subprotocols are unique tokens (RFC 6455, section 4.1)');
   }
+  if (options.port !== undefined) readPort(options.port);
   if (options.port !== undefined && options.server !== undefined) {
     throw new TypeError('a server listens on a port of its own, or is attached to another server');
   }

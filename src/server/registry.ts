@@ -46,6 +46,9 @@ interface MaybeUpgrading {
 
 const NO_BYTES: Buffer = Buffer.alloc(0);
 
+/** Milliseconds from one look at whether an http server still listens to the next. */
+const LOOK_INTERVAL = 100;
+
 const REGISTRIES = new WeakMap<HttpServer, Registry>();
 
 export class Registry {
@@ -89,8 +92,20 @@ export class Registry {
     if (isOurs && this.#shouldUpgrade !== undefined) {
       this.#server.shouldUpgradeCallback = this.#shouldUpgrade;
     }
-    // An http server that is closing waits for its transports: let it not wait for one of these.
-    if (!this.#server.listening) for (const endUnused of this.#watches) endUnused();
+    this.endUnusedOnClose();
+  }
+
+  /**
+   * An http server that is closing waits for its transports: let it not wait for one that nobody
+   * uses. It may begin with that after we have left, and tells by no event when it does.
+   */
+  private endUnusedOnClose(): void {
+    if (this.#watches.size === 0) return;
+    if (this.#server.listening) {
+      setTimeout(() => this.endUnusedOnClose(), LOOK_INTERVAL).unref();
+      return;
+    }
+    for (const endUnused of this.#watches) endUnused();
   }
 
   private readonly onListening = (): void => {

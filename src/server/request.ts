@@ -7,7 +7,8 @@
 import type { Duplex } from 'node:stream';
 import type { HandshakeRequest } from '../handshake/accept.ts';
 import { parseCookies } from '../handshake/cookie.ts';
-import { type Extension, parseExtensions } from '../handshake/extensions-header.ts';
+import type { Extension } from '../extension/extension.ts';
+import { parseExtensions } from '../handshake/extensions-header.ts';
 import type { HeaderFields } from '../handshake/fields.ts';
 import { parseSubprotocols } from '../handshake/subprotocol.ts';
 import type { Params } from './pattern.ts';

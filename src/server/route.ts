@@ -157,6 +157,11 @@ export class Route {
     this.netOptions = { ...this.options, mayOverwrite: true };
   }
 
+  /** As it was written, for those who are told what went wrong where. */
+  get pattern(): string {
+    return this.#pattern?.source ?? '*';
+  }
+
   /** What the path names, where the route takes it. */
   match(path: string): Params | null {
     return this.#pattern === null ? NO_PARAMS : this.#pattern.match(path);

@@ -6,17 +6,17 @@
 
 import { EventEmitter, captureRejectionSymbol } from 'node:events';
 import type { IncomingMessage, Server as HttpServer } from 'node:http';
-import { type AddressInfo, Socket as NetSocket } from 'node:net';
+import { type AddressInfo, Server as NetServer, Socket as NetSocket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { EndpointOwner } from '../connection/endpoint.ts';
 import type { Bytes } from '../connection/payload.ts';
 import { PreparedMessage } from '../connection/prepared.ts';
 import { endpointOf } from '../connection/socket.ts';
-import { checkNames } from '../connection/socket-options.ts';
+import { checkNames, refuseCallback } from '../connection/socket-options.ts';
 import { READY_STATE } from '../connection/state.ts';
 import { asError, warn } from '../errors.ts';
 import { type Subscriber, type TopicHandler, Topics } from '../hub/topics.ts';
-import { Gate, type GateOwner } from './gate.ts';
+import { type Agreement, Gate, type GateOwner } from './gate.ts';
 import { type ListenOptions, Listener, readListenOptions } from './listener.ts';
 import {
   type ResolvedServerOptions,
@@ -46,7 +46,8 @@ export interface WebSocketServerEvents {
   headers: [headers: [name: string, value: string][], request: UpgradeRequest];
   /**
    * The listener failed, or something of the application threw where its socket has neither a hook
-   * nor a listener for errors. Where nobody listens, it becomes a warning of the process.
+   * nor a listener for errors. Where nobody listens, it becomes a warning of the process; but where
+   * the option `port` of the constructor could not be had, it is thrown, as by every emitter.
    */
   error: [error: Error, socket?: AnyServerSocket];
   /** After `close()` or `shutdown()`: nothing is open any more. */
@@ -67,6 +68,8 @@ export const PUBLISH_OPTION_NAMES: ReadonlySet<string> = new Set(['except']);
 export const BROADCAST_OPTION_NAMES: ReadonlySet<string> = new Set(['except', 'filter']);
 
 const NO_HOOKS: AnyHooks = {};
+
+const WAIT_FOR_PROMISE = 'wait for the promise that it returns';
 
 export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
   readonly #options: ResolvedServerOptions;
@@ -93,7 +96,8 @@ export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
   };
   readonly #gateOwner: GateOwner = {
     onHeaders: (headers, request) => void this.emit('headers', headers, request),
-    onOpen: (decision, transport, protocol, rest) => this.open(decision, transport, protocol, rest),
+    onOpen: (decision, transport, agreement, rest) =>
+      this.open(decision, transport, agreement, rest),
     onError: (error) => this.tellError(error),
     onListening: () => void this.emit('listening'),
   };
@@ -105,10 +109,11 @@ export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
   /**
    * Listens at once where `port` is given, and is attached where `server` is.
    *
-   * @throws {TypeError | RangeError} for an option that cannot be
+   * @throws {TypeError | RangeError} for an option that cannot be, and for a callback
    */
   constructor(options: WebSocketServerOptions = {}) {
     super({ captureRejections: true });
+    refuseCallback('a WebSocketServer', arguments, 'listen for `listening`');
     this.#options = resolveServerOptions(options);
     this.#gate = new Gate(this.#gateOwner, this.#options, this.createRoute(null, NO_HOOKS));
     if (options.path !== undefined) this.addRoute(options.path, NO_HOOKS);
@@ -194,10 +199,11 @@ export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
    *
    * @param where - a port, or more than that
    * @param host - the address. Default: all addresses
-   * @throws {TypeError} for what is neither
+   * @throws {TypeError | RangeError} for what is neither
    * @throws {Error} where the address cannot be had, or the server listens already or is closing
    */
   async listen(where: number | string | ListenOptions, host?: string): Promise<void> {
+    refuseCallback('listen', arguments, WAIT_FOR_PROMISE);
     if (this.#starting !== null) throw new Error('the server listens already');
     if (this.#closing !== null) throw new Error('the server is closing');
     const options = readListenOptions(where, host);
@@ -217,9 +223,14 @@ export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
    * to it as well, and may listen for its `upgrade`: what fits nobody gets 404, where nobody else
    * listens; otherwise it is theirs.
    *
+   * @throws {TypeError} for what is no server of Node, such as an application of Express
    * @throws {Error} while the server is closing
    */
   attach(server: HttpServer): this {
+    // (Such an application is an emitter too, on which nothing would ever come.)
+    if (!(server instanceof NetServer)) {
+      throw new TypeError('attach takes the http server, as http.createServer(app) returns it');
+    }
     if (this.#closing !== null) throw new Error('the server is closing');
     if (this.#attached.has(server)) return this;
     this.#gate.isClosing = false;
@@ -235,15 +246,17 @@ export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
    * @param head - what came behind the request
    * @returns the socket, after the hook `open` and the event `connection`. Rejects with a
    *   `HandshakeError` where there will be none; who does not look at it need not catch.
+   * @throws {TypeError} for a callback
    */
   handleUpgrade(request: IncomingMessage, transport: Duplex, head: Buffer): Promise<ServerSocket> {
+    refuseCallback('handleUpgrade', arguments, 'its promise resolves with the socket');
     return this.#gate.handle(request, transport, head);
   }
 
   private open(
     { route, request, acceptance }: Decision,
     transport: Duplex,
-    protocol: string,
+    agreement: Agreement,
     rest: Buffer,
   ): ServerSocket {
     const socket = new ServerSocket({
@@ -252,7 +265,7 @@ export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
       // Only of the sockets of Node is it known that they do not keep what they were given.
       options: transport instanceof NetSocket ? route.netOptions : route.options,
       data: acceptance.data,
-      protocol,
+      ...agreement,
       hooks: route.hooks,
       owner: this.#endpointOwner,
       request,
@@ -350,8 +363,10 @@ export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
    * handshake. Sockets that are open stay so; {@link shutdown} closes them.
    *
    * @returns when the last socket has ended
+   * @throws {TypeError} for a callback
    */
   close(): Promise<void> {
+    refuseCallback('close', arguments, WAIT_FOR_PROMISE);
     this.#closing ??= this.end().finally(() => {
       this.#closing = null;
       try {

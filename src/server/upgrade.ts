@@ -99,9 +99,12 @@ export class Upgrade {
     } else if (result === undefined || isAcceptance(result)) {
       this.accept(result ?? NOTHING, route, request);
     } else {
-      const message =
-        'upgrade returns { data, headers, cookies, protocol }, refuse(), next() or nothing';
-      this.#owner.onFailed(this, new TypeError(message));
+      this.#owner.onFailed(
+        this,
+        new TypeError(
+          `the hook upgrade of ${route.pattern} returned ${nameOf(result)}: \`return refuse(403)\` to refuse; to accept, return nothing or { data, headers, cookies, protocol }; or next()`,
+        ),
+      );
     }
   }
 
@@ -122,6 +125,17 @@ export class Upgrade {
   }
 }
 
+/** What was returned, without what is in it: that may be a secret. */
+function nameOf(result: unknown): string {
+  if (typeof result === 'boolean' || result === null) return String(result);
+  if (typeof result !== 'object') return `a ${typeof result}`;
+  if (Array.isArray(result)) return 'an array';
+  if (!isPlain(result)) {
+    return typeof result.constructor === 'function' ? `a ${result.constructor.name}` : 'an object';
+  }
+  return `an object with \`${Object.keys(result).find((name) => !ACCEPTANCE.has(name))}\``;
+}
+
 const ACCEPTANCE: ReadonlySet<string> = new Set(['data', 'headers', 'cookies', 'protocol']);
 
 /**
@@ -130,7 +144,11 @@ const ACCEPTANCE: ReadonlySet<string> = new Set(['data', 'headers', 'cookies', '
  */
 function isAcceptance(result: unknown): result is UpgradeAcceptance<unknown> {
   if (typeof result !== 'object' || result === null) return false;
+  return isPlain(result) && Object.keys(result).every((name) => ACCEPTANCE.has(name));
+}
+
+/** Whether it is written as `{ … }`, and not made by a class. */
+function isPlain(result: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(result);
-  const isPlain = prototype === null || Object.getPrototypeOf(prototype) === null;
-  return isPlain && Object.keys(result).every((name) => ACCEPTANCE.has(name));
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }

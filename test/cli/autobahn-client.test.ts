@@ -44,6 +44,7 @@ interface FakeSuite {
   readonly url: string;
   /** The requests, in order. */
   readonly targets: string[];
+  readonly server: WebSocketServer;
 }
 
 /** A fuzzing server of these cases. The answer to `/getCaseCount` may be another. */
@@ -70,7 +71,7 @@ async function startSuite(cases: readonly Case[], count?: string): Promise<FakeS
   });
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('no TCP port');
-  return { url: `ws://127.0.0.1:${address.port}`, targets };
+  return { url: `ws://127.0.0.1:${address.port}`, targets, server };
 }
 
 /** A case that sends a message, and keeps what comes back. */
@@ -133,7 +134,7 @@ describe('the client for Autobahn', () => {
     const { output, errors } = await run('--url', `ws://127.0.0.1:${address.port}`);
     expect(output).toEqual(['ran 2 cases as tautline, of which 1 did not open']);
     expect(errors).toEqual([
-      'case 1 did not open: the status of the answer is not 101 (RFC 6455, section 4.1)',
+      'case 1 did not open: the server answered 401 and not 101 (RFC 6455, section 4.1)',
     ]);
   });
 
@@ -170,11 +171,18 @@ describe('the client for Autobahn', () => {
     expect(codes).toEqual([1000, 1009, 1008]);
   });
 
-  it('says that there is no permessage-deflate, and goes on without', async () => {
-    const { url } = await startSuite([]);
-    const { output, errors } = await run('--url', url, '--deflate');
-    expect(errors).toEqual(['there is no permessage-deflate yet: the cases are run without it']);
-    expect(output).toEqual(['ran 0 cases as tautline, of which 0 did not open']);
+  it.each([
+    [['--deflate'], 'permessage-deflate; client_max_window_bits'],
+    [[], undefined],
+  ])('with %j offers the extensions %s', async (flags, extensions) => {
+    const offered: unknown[] = [];
+    const { url, server } = await startSuite([(socket) => socket.close()]);
+    server.on('headers', (_headers, { headers }) => {
+      offered.push(headers['sec-websocket-extensions']);
+    });
+    await run('--url', url, ...flags);
+    expect(new Set(offered)).toEqual(new Set([extensions]));
+    expect(offered.length).toBeGreaterThan(1);
   });
 
   it.each([

@@ -161,6 +161,7 @@ describe('an answer that breaks a rule', () => {
     const error = await failureOf(begun);
     if (!(error instanceof HandshakeError)) throw error;
     expect([error.code, error.status]).toEqual(['WS_ERR_ANSWER_STATUS', status]);
+    expect(error.message).toContain(`the server answered ${status} and not 101`);
     expect(error.headers.filter(([other]) => other === name).map(([, value]) => value)).toEqual(
       Object.values(fields).flat(),
     );

@@ -67,6 +67,12 @@ describe('readUrl', () => {
     // @ts-expect-error -- for those who write JavaScript
     expect(() => readUrl(url)).toThrow(TypeError);
   });
+
+  it('says so where there is none, and repeats no other text, which may hold a password', () => {
+    // @ts-expect-error -- for those who write JavaScript
+    expect(() => readUrl(undefined)).toThrow(/^undefined is not an absolute URL/);
+    expect(() => readUrl('ws://Ann:secret@ho st')).toThrow(/^that is not an absolute URL/);
+  });
 });
 
 describe('parseUrl', () => {

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { HandshakeError } from '../../src/errors.ts';
 import { type HandshakeRequest, acceptResponse, readRequest } from '../../src/handshake/accept.ts';
-import type { Extension } from '../../src/handshake/extensions-header.ts';
+import type { Extension } from '../../src/extension/extension.ts';
 import { RequestHeadParser, ResponseHeadParser } from '../../src/handshake/http1.ts';
 import { checkAnswer, createOffer } from '../../src/handshake/offer.ts';
 import { OPCODE } from '../../src/frame/opcode.ts';

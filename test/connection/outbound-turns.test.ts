@@ -54,8 +54,7 @@ class Half {
   }
 
   prepared(payload: string): number {
-    const { opcode, data, frame } = new PreparedMessage(payload);
-    return this.outbound.sendPrepared(opcode, data, frame);
+    return this.outbound.sendPrepared(new PreparedMessage(payload));
   }
 
   fragment(payload: string, fin: boolean): void {
@@ -283,10 +282,10 @@ describe.each(SIDES)('a message that was framed before, sent by %s', (_, masked)
   it('goes out as it is on a server, and masked by a key of its own on a client', () => {
     const half = new Half(masked);
     const message = new PreparedMessage(Buffer.alloc(200, 'z'));
-    const { opcode, data, frame } = message;
+    const { frame } = message;
     const before = Buffer.from(frame);
     for (let i = 0; i < 3; i++) {
-      expect(half.outbound.sendPrepared(opcode, data, frame)).toBe(SENT);
+      expect(half.outbound.sendPrepared(message)).toBe(SENT);
     }
     half.outbound.flush();
     const frames = readFrames(half.transport.wire);

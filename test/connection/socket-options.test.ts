@@ -1,10 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_LIMITS } from '../../src/connection/limits.ts';
+import { DEFAULT_DEFLATE } from '../../src/extension/deflate-options.ts';
 import {
   DEFAULT_QUEUE_LIMITS,
   SOCKET_OPTION_NAMES,
   type SocketOptions,
   checkNames,
+  mayCompress,
+  refuseCallback,
   resolveSocketOptions,
 } from '../../src/connection/socket-options.ts';
 
@@ -13,6 +16,7 @@ const DEFAULTS = {
   maxQueue: 64,
   maxQueueSize: 1024 * 1024,
   autoPong: true,
+  deflate: null,
   text: 'string',
   mayOverwrite: false,
 };
@@ -40,6 +44,7 @@ describe('the options of a socket', () => {
       maxQueue: 8,
       maxQueueSize: 9,
       autoPong: false,
+      deflate: { ...DEFAULT_DEFLATE, level: 1 },
       text: 'buffer',
     };
     expect(resolveSocketOptions(options)).toEqual({ ...options, mayOverwrite: false });
@@ -63,6 +68,19 @@ describe('the options of a socket', () => {
       text: 'string',
       autoPong: true,
     });
+  });
+
+  it('say how messages are compressed, or that they are not', () => {
+    expect(resolveSocketOptions({ deflate: true }).deflate).toEqual(DEFAULT_DEFLATE);
+    expect(resolveSocketOptions({ deflate: false }).deflate).toBe(null);
+    const base = resolveSocketOptions({ deflate: { threshold: 5 } });
+    expect(resolveSocketOptions({}, base).deflate).toEqual({ ...DEFAULT_DEFLATE, threshold: 5 });
+    expect(resolveSocketOptions({ deflate: false }, base).deflate).toBe(null);
+    expect(resolveSocketOptions({ deflate: { level: 1 } }, base).deflate).toEqual({
+      ...DEFAULT_DEFLATE,
+      level: 1,
+    });
+    expect(resolveSocketOptions({}, resolveSocketOptions({})).deflate).toBe(null);
   });
 
   it('do not change what they were made of', () => {
@@ -125,17 +143,71 @@ describe('the names of options', () => {
     },
   );
 
-  it('of other libraries are refused with what they are here', () => {
-    for (const name of ['verifyClient', 'handleProtocols', 'noServer', 'perMessageDeflate']) {
-      expect(() => checkNames({ [name]: true }, names, 'a server')).toThrow(
-        new RegExp(`^a server has no option ${name}: .`),
-      );
-    }
+  it.each([
+    ['verifyClient', /`upgrade`/],
+    ['handleProtocols', /`upgrade`/],
+    ['noServer', /`handleUpgrade`/],
+    ['perMessageDeflate', /./],
+    ['clientTracking', /`server\.sockets`/],
+    ['followRedirects', /`connect` rejects/],
+    ['ca', /`tls: \{ … \}`/],
+    ['cert', /`tls: \{ … \}`/],
+    ['key', /`tls: \{ … \}`/],
+    ['rejectUnauthorized', /`tls: \{ … \}`/],
+    ['servername', /`tls: \{ … \}`/],
+  ])('of other libraries, such as %s, are refused with what they are here', (name, hint) => {
+    expect(() => checkNames({ [name]: true }, names, 'a server')).toThrow(
+      new RegExp(`^a server has no option ${name}: .*${hint.source}`),
+    );
   });
 
   it.each([5, 'text', null, undefined, true])('are no %s', (options) => {
     expect(() => checkNames(options, names, 'connect')).toThrow(
       new TypeError('connect takes its options in an object'),
     );
+  });
+});
+
+describe('a callback', () => {
+  it.each([[[() => {}]], [[undefined, 'a', function late() {}]], [[{}, async () => {}]]])(
+    'is refused, with what there is in its place: %o',
+    (values) => {
+      expect(() => refuseCallback('send', values, 'wait')).toThrow(
+        new TypeError('send takes no callback: wait'),
+      );
+    },
+  );
+
+  it('is not among other values', () => {
+    expect(() => refuseCallback('send', [{}, null, 'a', 5, undefined], 'wait')).not.toThrow();
+    expect(() => refuseCallback('send', [], 'wait')).not.toThrow();
+  });
+});
+
+describe('the options of a message', () => {
+  it('let it be compressed, unless they say no', () => {
+    expect(mayCompress({})).toBe(true);
+    expect(mayCompress({ compress: undefined })).toBe(true);
+    expect(mayCompress({ compress: true })).toBe(true);
+    expect(mayCompress({ compress: false })).toBe(false);
+  });
+
+  it.each([{ compressed: false }, { Compress: false }, { fin: true }, { binary: true }])(
+    'have no others: %j',
+    (options) => {
+      // @ts-expect-error: there is none of that name.
+      expect(() => mayCompress(options)).toThrow(/^send has no option /);
+    },
+  );
+
+  // Who has written one of these has meant no.
+  it.each(['no', 'false', 0, '', 1, {}])('are refused with compress %j', (compress) => {
+    // @ts-expect-error: the type is wrong on purpose.
+    expect(() => mayCompress({ compress })).toThrow(TypeError);
+  });
+
+  it.each([5, 'text', null, true])('are no %j', (options) => {
+    // @ts-expect-error: the type is wrong on purpose.
+    expect(() => mayCompress(options)).toThrow(TypeError);
   });
 });

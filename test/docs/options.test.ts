@@ -2,8 +2,10 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { CONNECT_OPTION_NAMES } from '../../src/client/connect.ts';
 import { DUPLEX_OPTION_NAMES } from '../../src/connection/duplex.ts';
+import { DEFAULT_DEFLATE } from '../../src/extension/deflate-options.ts';
 import { DEFAULT_LIMITS } from '../../src/connection/limits.ts';
 import { DEFAULT_QUEUE_LIMITS, SOCKET_OPTION_NAMES } from '../../src/connection/socket-options.ts';
+import { WAIT_OPTION_NAMES } from '../../src/connection/socket.ts';
 import { DEFAULT_HEAD_LIMITS } from '../../src/handshake/http1.ts';
 import { LISTEN_OPTION_NAMES } from '../../src/server/listener.ts';
 import { DEFAULT_SERVER_LIMITS, SERVER_OPTION_NAMES } from '../../src/server/options.ts';
@@ -61,7 +63,9 @@ describe('docs/options.md', () => {
       'Of server.broadcast and server.publish',
       [...new Set([...BROADCAST_OPTION_NAMES, ...PUBLISH_OPTION_NAMES])],
     ],
+    ['Of deflate', Object.keys(DEFAULT_DEFLATE)],
     ['Of socket.duplex', [...DUPLEX_OPTION_NAMES]],
+    ['Of what can be waited for', [...WAIT_OPTION_NAMES]],
   ])('lists under "%s" all options that there are, and no others', (heading, names) => {
     const documented = [...(tables.get(heading)?.keys() ?? [])];
     expect(documented.toSorted()).toEqual(names.toSorted());
@@ -73,6 +77,14 @@ describe('docs/options.md', () => {
       .flatMap(([, options]) => options.get(name) ?? []);
     expect(given.length).toBeGreaterThan(0);
     expect(new Set(given)).toEqual(new Set([value]));
+  });
+
+  it('gives deflate the defaults that it has', () => {
+    const given = [...(tables.get('Of deflate') ?? [])].map(([name, value]) => [
+      name,
+      value === 'true' ? true : value,
+    ]);
+    expect(Object.fromEntries(given)).toEqual(DEFAULT_DEFLATE);
   });
 
   it('gives shutdown the defaults that it has', () => {

@@ -1,9 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import {
-  type Extension,
-  formatExtensions,
-  parseExtensions,
-} from '../../src/handshake/extensions-header.ts';
+import type { Extension } from '../../src/extension/extension.ts';
+import { formatExtensions, parseExtensions } from '../../src/handshake/extensions-header.ts';
 
 /** `of('a', 'b', ['c', '1'])` is `a; b; c=1`. */
 function of(name: string, ...parameters: (string | [string, string])[]): Extension {

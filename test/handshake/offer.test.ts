@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { HandshakeError } from '../../src/errors.ts';
-import type { Extension } from '../../src/handshake/extensions-header.ts';
+import type { Extension } from '../../src/extension/extension.ts';
 import { ResponseHeadParser } from '../../src/handshake/http1.ts';
 import {
   type Agreement,
@@ -301,6 +301,12 @@ describe('checkAnswer', () => {
     ['HTTP/1.0 101 Switching Protocols', 'ANSWER_VERSION', 101],
   ])('refuses %s, and tells the status that came', (line, code, status) => {
     expect(refusalOf(plain, {}, line)).toMatchObject({ code: `WS_ERR_${code}`, status });
+  });
+
+  it.each([200, 401, 404, 503])('says in its message that the status was %i', (status) => {
+    expect(refusalOf(plain, {}, `HTTP/1.1 ${status} Well`).message).toBe(
+      `the server answered ${status} and not 101 (RFC 6455, section 4.1)`,
+    );
   });
 
   const ACCEPT = acceptOf(plain.key);

@@ -235,6 +235,27 @@ describe('createOriginCheck with a list', () => {
   });
 });
 
+describe('createOriginCheck with what is no policy', () => {
+  it.each(['https://example.com', 'example.com', '', 'Same-Origin', null, undefined, 5, true, {}])(
+    'throws a TypeError that tells what is one: %j',
+    (policy) => {
+      expect(() => Reflect.apply(createOriginCheck, undefined, [policy])).toThrow(
+        new TypeError(
+          "origins is a list, such as ['https://example.com'], or 'same-origin', '*' or a function",
+        ),
+      );
+    },
+  );
+
+  it.each([5, null, undefined, {}, ['https://example.com']])(
+    'throws a TypeError for a list with %j in it',
+    (element) => {
+      const list = ['https://other.example', element];
+      expect(() => Reflect.apply(createOriginCheck, undefined, [list])).toThrow(TypeError);
+    },
+  );
+});
+
 describe('createOriginCheck with a function', () => {
   it('hands it Origin, also where there is none, and Host, and does what it says', () => {
     const seen: (readonly [string | undefined, string])[] = [];
@@ -309,6 +330,15 @@ describe('createHostCheck', () => {
   it('lets nobody pass where the list is empty', () => {
     expect(createHostCheck([])('example.com')).toBe(false);
   });
+
+  it.each(['example.com', '*', null, 5, {}, ['example.com', 5], [undefined]])(
+    'is made of a list of strings, and not of %j',
+    (hosts) => {
+      expect(() => Reflect.apply(createHostCheck, undefined, [hosts])).toThrow(
+        new TypeError("hosts is a list, such as ['example.com']"),
+      );
+    },
+  );
 
   it('takes names of Object.prototype as names', () => {
     expect(check('constructor')).toBe(false);

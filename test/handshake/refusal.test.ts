@@ -97,6 +97,12 @@ describe.each(NAMES)('refusal(%s)', (name) => {
     expect(refusal(name, 302).status).toBe(302);
     expect(refusal(name, 0).status).toBe(0);
   });
+
+  it('takes a sentence that says more in place of its own, and keeps the section', () => {
+    const { message, code } = refusal(name, 302, 'more is known');
+    expect(message).toBe(`more is known (${REFUSAL[name][1]})`);
+    expect(code).toBe(error.code);
+  });
 });
 
 describe('the fields that an answer must carry', () => {

@@ -1,13 +1,30 @@
 import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { type ConnectOptions, connect } from 'tautline';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { ExampleProcess } from './example-process.ts';
 
 const SECRET = 'the secret of this test';
 
 function start(): Promise<ExampleProcess> {
   return ExampleProcess.start('examples/authenticated.mjs', { SECRET });
+}
+
+/** The example, pasted into a program that has a second route, without data. */
+async function startBesideOthers(): Promise<ExampleProcess> {
+  const folder = await mkdtemp(join(tmpdir(), 'tautline-authenticated-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  await mkdir(join(folder, 'node_modules'));
+  const root = fileURLToPath(new URL('../..', import.meta.url));
+  await symlink(root, join(folder, 'node_modules/tautline'));
+  const example = await readFile(join(root, 'examples/authenticated.mjs'), 'utf8');
+  const file = join(folder, 'server.mjs');
+  await writeFile(file, example.replace('await server.listen', "server.route('/public', {});\n$&"));
+  return await ExampleProcess.start(file, { SECRET });
 }
 
 /** A cookie as the login makes it, of which `secret` may be wrong. */
@@ -40,6 +57,17 @@ describe('examples/authenticated.mjs', () => {
 
     expect(await server.stop()).toBe('0: ');
     expect(await page.closed).toMatchObject({ code: 1001 });
+  });
+
+  it('takes a token that is valid beside a cookie that is not', async () => {
+    const server = await start();
+    for (const cookie of [cookieOf('Ann', Date.now() - 1), cookieOf('Ann', 0, 'another'), 'x']) {
+      const headers = { Cookie: `session=${cookie}`, Authorization: 'Bearer token of Ben' };
+      const program = await connect(server.url, { headers });
+      program.send('hello');
+      expect(await once(program, 'message')).toEqual(['Ben said hello', false]);
+    }
+    expect(await server.stop()).toBe('0: ');
   });
 
   it('answers 401 to everybody else, before there is a WebSocket', async () => {
@@ -95,6 +123,16 @@ describe('examples/authenticated.mjs', () => {
     other.send('hello');
     expect(await once(other, 'message')).toEqual(['Ben said hello', false]);
     await expect(connect(server.url, soon)).rejects.toMatchObject({ status: 401 });
+    expect(await server.stop()).toBe('0: ');
+  });
+
+  it('leaves alone the sockets of other routes, which have no session', async () => {
+    const server = await startBesideOthers();
+    const anyone = await connect(server.at('/public'));
+    const ann = await connect(server.url, withCookie(cookieOf('Ann', Date.now() + 2000)));
+    // By then, all sockets have been looked at.
+    expect(await ann.closed).toMatchObject({ code: 4401 });
+    await anyone.ping();
     expect(await server.stop()).toBe('0: ');
   });
 });

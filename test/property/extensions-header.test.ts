@@ -1,10 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  type Extension,
-  formatExtensions,
-  parseExtensions,
-} from '../../src/handshake/extensions-header.ts';
+import type { Extension } from '../../src/extension/extension.ts';
+import { formatExtensions, parseExtensions } from '../../src/handshake/extensions-header.ts';
 
 const TCHAR = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 

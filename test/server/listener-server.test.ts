@@ -100,17 +100,13 @@ describe('a server that is made with a port', () => {
     await expectService(await RawPeer.connect(await listenLocally(server)));
   });
 
-  it('tells by "error" too what is no port, and a certificate that is none', async () => {
-    for (const options of [
-      { port: 65_536 },
-      { port: 0, tls: { key: 'no key', cert: CERTIFICATE } },
-    ]) {
-      const server = createWebSocketServer(options);
-      const told = tellOf(server);
-      await vi.waitFor(() => expect(told.length).toBe(1), { interval: 2 });
-      expect(told[0]).toMatch(/^error (?:ERR_SOCKET_BAD_PORT|ERR_OSSL)/);
-      await server.close();
-    }
+  it('tells by "error" too of a certificate that is none', async () => {
+    const tls = { key: 'no key', cert: CERTIFICATE };
+    const server = createWebSocketServer({ port: 0, tls });
+    const told = tellOf(server);
+    await vi.waitFor(() => expect(told.length).toBe(1), { interval: 2 });
+    expect(told[0]).toMatch(/^error ERR_OSSL/);
+    await server.close();
   });
 
   it('is no more to be told to listen', async () => {

@@ -151,6 +151,29 @@ describe('what no route of ours takes, while others listen for "upgrade"', () =>
     await closed;
   });
 
+  it('does not hold up the end of an http server that stops listening after ours has left', async () => {
+    const seen: Duplex[] = [];
+    const { http, port, server } = await share((_request, transport) => {
+      seen.push(transport);
+    }, 60_000);
+    const unused = await RawPeer.connect(port);
+    await unused.write(rawRequest({}, 'GET /theirs HTTP/1.1'));
+    await vi.waitFor(() => expect(seen).toHaveLength(1));
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    await server.shutdown();
+    // It is looked at again and again, and has all its time as long as the http server listens.
+    vi.advanceTimersByTime(1_000);
+    expect(seen[0]!.destroyed).toBe(false);
+    const closed = new Promise<void>((resolve) => {
+      http.close(() => resolve());
+    });
+    vi.advanceTimersByTime(100);
+    vi.useRealTimers();
+    expect(seen[0]!.destroyed).toBe(true);
+    await closed;
+    expect((await unused.readToLeave()).toString()).toBe('');
+  });
+
   it('has all its time where the http server goes on without ours', async () => {
     const { port, server } = await share((_request, transport) => {
       setTimeout(() => transport.end('HTTP/1.1 418 Teapot\r\n\r\n'), 20);

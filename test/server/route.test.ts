@@ -69,6 +69,11 @@ describe('a route', () => {
     expect(routeOf({}, '*').match('/%ff')).toBeNull();
   });
 
+  it('tells its pattern as it was written, and a star where it has none', () => {
+    expect(routeOf({}, '/chat/:room').pattern).toBe('/chat/:room');
+    expect(routeOf({}, null).pattern).toBe('*');
+  });
+
   it('has the options of its server, but for those that it sets itself', () => {
     const plain = routeOf({});
     expect(plain.options).toEqual(BASE);

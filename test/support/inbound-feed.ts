@@ -23,6 +23,12 @@ class RecordingMessages implements MessageSink {
     this.during();
   }
 
+  inflaterFor(): never {
+    throw new Error('nothing is compressed here');
+  }
+
+  onInflating(): void {}
+
   onControl(opcode: number, source: Buffer, start: number, end: number): void {
     this.calls.push(`control ${opcode} ${source.toString('hex', start, end)}`);
     this.during();

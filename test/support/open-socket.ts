@@ -8,17 +8,27 @@ import type {
   SocketHooks,
 } from '../../src/connection/socket-events.ts';
 import {
-  type Optional,
   type ResolvedSocketOptions,
+  type SocketOptions,
   resolveSocketOptions,
 } from '../../src/connection/socket-options.ts';
 import { type RawFrame, type ReadFrame, peerFrame } from './bytes.ts';
 import { connectPair } from './loopback.ts';
 import { RawPeer } from './raw-peer.ts';
 
+/** Those of applications, and what a server finds out by itself. */
+export type TestSocketOptions = Omit<SocketOptions, 'deflate'> & {
+  readonly deflate?: SocketOptions['deflate'] | null;
+  readonly mayOverwrite?: boolean | undefined;
+};
+
 /** Options of a connection, with the defaults of the library. */
-function socketOptions(options: Optional<ResolvedSocketOptions>): ResolvedSocketOptions {
-  return { ...resolveSocketOptions(options), mayOverwrite: options.mayOverwrite ?? false };
+function socketOptions({
+  mayOverwrite = false,
+  deflate,
+  ...options
+}: TestSocketOptions): ResolvedSocketOptions {
+  return { ...resolveSocketOptions({ ...options, deflate: deflate ?? false }), mayOverwrite };
 }
 
 const NO_BYTES = Buffer.alloc(0);
@@ -27,7 +37,7 @@ const NO_BYTES = Buffer.alloc(0);
 export function makeSocket(
   role: Role,
   transport: NodeTransport,
-  options: Optional<ResolvedSocketOptions> = {},
+  options: TestSocketOptions = {},
   head: Buffer = NO_BYTES,
   hooks?: SocketHooks<never>,
   owner?: EndpointOwner,
@@ -54,12 +64,7 @@ export class OpenSocket {
   readonly near: NetSocket;
   readonly peer: RawPeer;
 
-  constructor(
-    role: Role,
-    options: Optional<ResolvedSocketOptions>,
-    near: NetSocket,
-    far: NetSocket,
-  ) {
+  constructor(role: Role, options: TestSocketOptions, near: NetSocket, far: NetSocket) {
     this.role = role;
     this.near = near;
     this.peer = new RawPeer(far);
@@ -93,10 +98,7 @@ export class OpenSocket {
   }
 }
 
-export async function openSocket(
-  role: Role,
-  options: Optional<ResolvedSocketOptions> = {},
-): Promise<OpenSocket> {
+export async function openSocket(role: Role, options: TestSocketOptions = {}): Promise<OpenSocket> {
   const { near, far } = await connectPair();
   return new OpenSocket(role, options, near, far);
 }

@@ -1,0 +1,123 @@
+import { describe, expect, it } from 'vitest';
+import { PreparedMessage } from '../../src/connection/prepared.ts';
+import { readFrames } from '../support/bytes.ts';
+import { DeflateConnection } from '../support/deflate-connection.ts';
+import { OpenConnection, ROLES } from '../support/open-connection.ts';
+
+const TEXT = 1;
+const BINARY = 2;
+
+describe.each(ROLES)('what a %s sends', (role) => {
+  function sentBy(open: OpenConnection): string[] {
+    return open.sent().map(({ opcode, fin, payload }) => `${opcode} ${fin} ${payload.toString()}`);
+  }
+
+  it('goes out in its order, and says that there is room', () => {
+    const open = new OpenConnection(role);
+    const { connection } = open;
+    expect(connection.send(TEXT, 'text')).toBe(true);
+    expect(connection.send(BINARY, Buffer.from('bytes'))).toBe(true);
+    expect(connection.sendPrepared(new PreparedMessage('prepared'))).toBe(true);
+    expect(connection.ping(Buffer.from('ping'))).toBe(true);
+    expect(connection.pong()).toBe(true);
+    expect(connection.isInMessage).toBe(false);
+    connection.beginMessage();
+    expect(connection.isInMessage).toBe(true);
+    expect(connection.sendFragment(TEXT, 'first', false)).toBe(true);
+    expect(connection.send(TEXT, 'behind')).toBe(true);
+    expect(connection.sendFragment(TEXT, 'last', true)).toBe(true);
+    expect([
+      connection.hasRoom(),
+      connection.hasFragmentRoom(),
+      connection.hasControlRoom(),
+    ]).toEqual([true, true, true]);
+    expect(connection.bufferedAmount).toBeGreaterThan(0);
+    expect(sentBy(open)).toEqual([
+      '1 true text',
+      '2 true bytes',
+      '1 true prepared',
+      '9 true ping',
+      '10 true ',
+      '1 false first',
+      '0 true last',
+      '1 true behind',
+    ]);
+    expect([connection.bufferedAmount, connection.dropped]).toEqual([0, 0]);
+  });
+
+  it('is compressed where that was negotiated, and where it may be', () => {
+    const { connection, transport } = new DeflateConnection(role);
+    connection.send(TEXT, 'x'.repeat(100));
+    connection.send(TEXT, 'x'.repeat(100), false);
+    connection.flush();
+    expect(readFrames(transport.wire).map(({ rsv }) => rsv)).toEqual([0b100, 0]);
+    connection.terminate();
+  });
+
+  it('says that there is none, and may be dropped', () => {
+    const open = new OpenConnection(role, {
+      highWaterMark: 0,
+      maxBackpressure: 100,
+      backpressurePolicy: 'drop',
+    });
+    const { connection, transport } = open;
+    transport.stuck = true;
+    transport.highWaterMark = 0;
+    expect(connection.send(TEXT, 'x'.repeat(100))).toBe(false);
+    connection.flush();
+    expect(connection.isBlocked).toBe(true);
+    expect(connection.send(TEXT, 'no room')).toBe(false);
+    expect(connection.sendPrepared(new PreparedMessage('no room'))).toBe(false);
+    expect(connection.ping()).toBe(false);
+    expect(connection.dropped).toBe(2);
+    expect(connection.hasRoom()).toBe(false);
+    expect(open.log).not.toContain('error WS_ERR_READS_TOO_SLOWLY');
+  });
+
+  it('fails the connection where the policy is to close', () => {
+    const open = new OpenConnection(role, { highWaterMark: 0, maxBackpressure: 100 });
+    open.transport.stuck = true;
+    open.transport.highWaterMark = 0;
+    open.connection.send(TEXT, 'x'.repeat(100));
+    open.connection.flush();
+    expect(open.connection.send(TEXT, 'no room')).toBe(false);
+    expect(open.log).toContain('error WS_ERR_READS_TOO_SLOWLY');
+  });
+
+  it('is nothing once it is not open, and does not throw for that', () => {
+    const open = new OpenConnection(role);
+    const { connection } = open;
+    connection.close(1000);
+    expect(connection.send(TEXT, 'late')).toBe(false);
+    expect(connection.sendPrepared(new PreparedMessage('late'))).toBe(false);
+    expect(connection.sendFragment(TEXT, 'late', true)).toBe(false);
+    expect([connection.ping(), connection.pong()]).toEqual([false, false]);
+    const turns: boolean[] = [];
+    connection.takeTurn((granted) => void turns.push(granted));
+    expect(turns).toEqual([false]);
+    expect(open.sent().map(({ opcode }) => opcode)).toEqual([8]);
+  });
+
+  it('has its turn when what is under way has ended', () => {
+    const open = new OpenConnection(role);
+    const { connection } = open;
+    const turns: string[] = [];
+    connection.takeTurn((granted) => void turns.push(`first ${granted}`));
+    connection.beginMessage();
+    connection.takeTurn((granted) => void turns.push(`second ${granted}`));
+    expect(turns).toEqual(['first true']);
+    connection.sendFragment(TEXT, 'only', true);
+    expect(turns).toEqual(['first true', 'second true']);
+  });
+
+  it('is refused where it cannot be sent, before anything changes', () => {
+    const open = new OpenConnection(role);
+    const { connection } = open;
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a caller without types
+    expect(() => connection.send(9 as 1, 'text')).toThrow(TypeError);
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a caller without types
+    expect(() => connection.sendFragment(TEXT, 5 as unknown as string, true)).toThrow(TypeError);
+    expect(() => connection.ping(Buffer.alloc(126))).toThrow(RangeError);
+    expect(open.sent()).toEqual([]);
+  });
+});
