@@ -1,0 +1,390 @@
+/**
+ * One open connection with the implementation under test: sends what a case wants to be sent, byte by
+ * byte if need be, notes what comes, and knows how the connection ended. It does by itself only what
+ * both ends of any connection must do: it answers Pings and Close frames, and no wait is for ever.
+ *
+ * It knows neither cases nor verdicts, nor how the connection was opened.
+ *
+ * @module
+ */
+
+import { isUtf8 } from 'node:buffer';
+import type { Duplex } from 'node:stream';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { Conduct } from './conduct.ts';
+import type { MessageCoder } from './extension.ts';
+import type { PeerEvent } from './peer-event.ts';
+import { sentenceOf } from './sentence.ts';
+import { type Settings, WAIT } from './settings.ts';
+import {
+  encodeFrames,
+  type Frame,
+  FrameReader,
+  headerSizeOf,
+  OPCODE,
+  type ReceivedFrame,
+  RSV1,
+} from './wire.ts';
+import { WireLog } from './wire-log.ts';
+
+export interface PeerOptions {
+  /** What the judge is. Its frames are masked if it is a client. */
+  readonly role: 'client' | 'server';
+  readonly settings: Settings;
+  /** What became of the extension, if one was agreed upon. */
+  readonly coder?: MessageCoder | undefined;
+  readonly log?: WireLog;
+  /** Bytes that came together with the end of the opening handshake. */
+  readonly rest?: Buffer;
+}
+
+/** How the connection ended. */
+export interface Ending {
+  /** Whether the judge's Close frame was the first. */
+  readonly isByJudge: boolean;
+  /** Whether the judge ended TCP where it was not its turn. */
+  readonly isDroppedByJudge: boolean;
+  /** Whether both sent a Close frame, and the server then ended TCP. */
+  readonly wasClean: boolean;
+  /** Whether there was a Close frame of the peer at all. */
+  readonly hasPeerClosed: boolean;
+  /** What stood in it. */
+  readonly peerCode: number | undefined;
+  readonly peerReason: string | undefined;
+  readonly judgeCode: number | undefined;
+  /** What the peer sent and may not send, whatever the case. */
+  readonly breach: string | undefined;
+}
+
+/** How the bytes of frames are cut. Default: all in one write. */
+export interface Chops {
+  /** Bytes of a write. */
+  readonly size?: number;
+  /** Each frame in a write of its own. Default: `false`. */
+  readonly isFrameWise?: boolean;
+}
+
+interface Waiter {
+  readonly test: () => boolean;
+  readonly resolve: (isMet: boolean) => void;
+  readonly timer: NodeJS.Timeout;
+}
+
+const NORMAL_CLOSURE = 1000;
+const PROTOCOL_ERROR = 1002;
+
+export class Peer {
+  /** What came so far: whole messages and Pongs. */
+  readonly events: PeerEvent[] = [];
+  readonly log: WireLog;
+  readonly role: 'client' | 'server';
+  /** What became of the extension, if one was agreed upon. */
+  readonly coder: MessageCoder | undefined;
+  readonly ended: Promise<Ending>;
+  readonly #stream: Duplex;
+  readonly #second: number;
+  readonly #reader = new FrameReader();
+  readonly #conduct: Conduct;
+  readonly #waiters = new Set<Waiter>();
+  readonly #resolveEnded: (ending: Ending) => void;
+  #timer: NodeJS.Timeout | undefined;
+  #message: ReceivedFrame[] = [];
+  #isDecoding = false;
+  #isStreamClosed = false;
+  #isOver = false;
+  #hasPeerEnded = false;
+  #isByJudge = false;
+  #isDroppedByJudge = false;
+  #judgeClose: Buffer | undefined;
+  #peerClose: Buffer | undefined;
+  #breach: string | undefined;
+
+  constructor(stream: Duplex, options: PeerOptions) {
+    this.#stream = stream;
+    this.role = options.role;
+    this.log = options.log ?? new WireLog();
+    this.coder = options.coder;
+    this.#second = options.settings.second;
+    this.#conduct = new Conduct({
+      mustMask: options.role === 'server',
+      mayCompress: options.coder !== undefined,
+    });
+    let resolveEnded: (ending: Ending) => void = () => {};
+    this.ended = new Promise((resolve) => {
+      resolveEnded = resolve;
+    });
+    this.#resolveEnded = resolveEnded;
+    stream.on('data', (chunk: Buffer) => this.#onData(chunk));
+    stream.on('end', () => this.#onStreamEnd());
+    // A reset is an end like others: what it means depends on what was sent before it.
+    stream.on('error', (error: Error) => this.log.addNote(`TCP: ${error.message}`));
+    stream.on('close', () => this.#onStreamClosed());
+    if (options.rest !== undefined) this.#onData(options.rest);
+    // Whoever read the opening handshake has paused it.
+    stream.resume();
+  }
+
+  /** Whether neither sent a Close frame yet, nor ended TCP. */
+  get isOpen(): boolean {
+    return (
+      this.#judgeClose === undefined &&
+      this.#peerClose === undefined &&
+      !this.#isOver &&
+      !this.#hasPeerEnded &&
+      !this.#isStreamClosed
+    );
+  }
+
+  /**
+   * Sends frames, whether right or wrong, also after a Close frame. What cannot be sent any more, as
+   * the peer has ended the connection, is left out.
+   */
+  async send(frames: Frame | readonly Frame[], chops: Chops = {}): Promise<void> {
+    const list = 'opcode' in frames ? [frames] : frames;
+    if (chops.isFrameWise === true) {
+      for (const frame of list) {
+        this.#write([frame]);
+        await nextTurn();
+      }
+    } else if (chops.size === undefined) {
+      this.#write(list);
+    } else {
+      await this.sendBytes(this.#encode(list), chops.size);
+    }
+  }
+
+  /** Sends bytes in writes of `size`, and lets each of them go before the next. */
+  async sendBytes(bytes: Buffer, size: number): Promise<void> {
+    for (let start = 0; start < bytes.length && this.#canWrite; start += size) {
+      this.#stream.write(bytes.subarray(start, start + size));
+      await nextTurn();
+    }
+  }
+
+  /** The bytes of frames as this end sends them; they are in the log from then on. */
+  encode(frames: readonly Frame[]): Buffer {
+    return this.#encode(frames);
+  }
+
+  /** Begins the closing handshake, if that is not done. */
+  sendClose(code: number = NORMAL_CLOSURE): void {
+    if (!this.isOpen) return;
+    const payload = Buffer.alloc(2);
+    payload.writeUInt16BE(code);
+    this.sendCloseFrame(payload);
+  }
+
+  /** Sends a Close frame of any content. It begins the closing handshake, however wrong it is. */
+  sendCloseFrame(payload: Buffer): void {
+    this.#write([{ opcode: OPCODE.CLOSE, payload }]);
+    if (this.#judgeClose !== undefined) return;
+    this.#judgeClose = payload;
+    if (this.#peerClose !== undefined) return;
+    this.#isByJudge = true;
+    this.#dropAfter(WAIT.CLOSING, 'The peer did not answer the Close frame');
+  }
+
+  /**
+   * Waits until `test` holds. It is asked again after each event.
+   *
+   * @returns whether it holds; it does not when the connection ends or the time is over
+   */
+  async until(test: () => boolean, seconds: number): Promise<boolean> {
+    if (test()) return true;
+    if (this.#isOver) return false;
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => this.#settle(waiter, false), seconds * this.#second);
+      const waiter: Waiter = { test, resolve, timer };
+      this.#waiters.add(waiter);
+    });
+  }
+
+  /** Takes the next event out of `events`, or `undefined` if none comes in time. */
+  async takeEvent(seconds: number): Promise<PeerEvent | undefined> {
+    await this.until(() => this.events.length > 0, seconds);
+    return this.events.shift();
+  }
+
+  /**
+   * Waits for a time in which the peer is to do nothing, and notes an event of that name.
+   *
+   * @returns whether the connection is open still
+   */
+  async pause(seconds: number, name?: string): Promise<boolean> {
+    this.log.addNote(`waits for ${seconds} s${name === undefined ? '' : ` (${name})`}`);
+    await this.until(() => !this.isOpen, seconds);
+    if (this.isOpen && name !== undefined) this.events.push({ kind: 'timeout', name });
+    return this.isOpen;
+  }
+
+  /** Ends TCP, unless both ends have ended the connection. */
+  drop(why: string): void {
+    if (this.#isOver || this.#isStreamClosed) return;
+    this.#isDroppedByJudge = true;
+    this.log.addNote(`drops TCP: ${why}`);
+    this.#stream.destroy();
+  }
+
+  get #canWrite(): boolean {
+    return this.#stream.writable && this.#peerClose === undefined;
+  }
+
+  #encode(frames: readonly Frame[]): Buffer {
+    const isMasked = this.role === 'client';
+    const bytes = encodeFrames(frames, isMasked);
+    let at = 0;
+    for (const frame of frames) {
+      const size = headerSizeOf(frame, isMasked);
+      this.log.addFrame('judge', bytes.subarray(at, at + size), frame);
+      at += size + (frame.payload?.length ?? 0);
+    }
+    return bytes;
+  }
+
+  #write(frames: readonly Frame[]): void {
+    if (this.#stream.writable) this.#stream.write(this.#encode(frames));
+  }
+
+  #onData(chunk: Buffer): void {
+    this.#reader.push(chunk);
+    this.#readFrames();
+  }
+
+  #readFrames(): void {
+    // While a message is decoded, what comes after it waits.
+    while (!this.#isDecoding && this.#breach === undefined) {
+      const frame = this.#nextFrame();
+      if (frame === undefined) break;
+      this.log.addFrame('peer', frame.header, frame);
+      const breach = this.#conduct.check(frame);
+      this.#onFrame(frame);
+      if (breach !== undefined) this.#fail(breach);
+    }
+    this.#checkWaiters();
+    if (this.#isStreamClosed && !this.#isDecoding) this.#finish();
+  }
+
+  #nextFrame(): ReceivedFrame | undefined {
+    try {
+      return this.#reader.next();
+    } catch (error) {
+      this.#fail(sentenceOf(error));
+      return undefined;
+    }
+  }
+
+  #onFrame(frame: ReceivedFrame): void {
+    switch (frame.opcode) {
+      case OPCODE.PING:
+        if (this.isOpen) this.#write([{ opcode: OPCODE.PONG, payload: frame.payload }]);
+        break;
+      case OPCODE.PONG:
+        this.events.push({ kind: 'pong', payload: frame.payload });
+        break;
+      case OPCODE.CLOSE:
+        this.#onClose(frame.payload);
+        break;
+      default:
+        this.#message.push(frame);
+        if (frame.fin) this.#onMessage();
+        break;
+    }
+  }
+
+  #onMessage(): void {
+    const frames = this.#message;
+    this.#message = [];
+    const first = frames[0]!;
+    const payload =
+      frames.length === 1 ? first.payload : Buffer.concat(frames.map((frame) => frame.payload));
+    const isBinary = first.opcode === OPCODE.BINARY;
+    if (this.coder === undefined || (first.rsv & RSV1) === 0) this.#addMessage(isBinary, payload);
+    else void this.#decode(this.coder, isBinary, payload);
+  }
+
+  async #decode(coder: MessageCoder, isBinary: boolean, payload: Buffer): Promise<void> {
+    this.#isDecoding = true;
+    try {
+      this.#addMessage(isBinary, await coder.decode(payload));
+    } catch (error) {
+      this.#fail(sentenceOf(error));
+    }
+    this.#isDecoding = false;
+    this.#readFrames();
+  }
+
+  #addMessage(isBinary: boolean, payload: Buffer): void {
+    this.events.push({ kind: 'message', isBinary, payload });
+    if (!isBinary && !isUtf8(payload)) this.#fail('A text message is not UTF-8 (section 8.1)');
+  }
+
+  #onClose(payload: Buffer): void {
+    if (this.#peerClose !== undefined) return;
+    this.#peerClose = payload;
+    if (this.#judgeClose === undefined) this.sendCloseFrame(payload.subarray(0, 2));
+    // Section 7.1.1: it is the server that ends TCP first.
+    if (this.role === 'server') this.#stream.end();
+    this.#dropAfter(WAIT.TCP_END, 'The peer did not end TCP');
+  }
+
+  /** Fails the connection (section 7.1.7): nothing that comes later counts. */
+  #fail(breach: string): void {
+    if (this.#breach !== undefined) return;
+    this.log.addNote(`fails the connection: ${breach}`);
+    this.sendClose(PROTOCOL_ERROR);
+    this.#breach = breach;
+    this.#isDroppedByJudge = true;
+    this.#stream.end();
+    this.#dropAfter(WAIT.TCP_END, 'The peer did not end TCP');
+  }
+
+  #dropAfter(seconds: number, why: string): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.drop(why), seconds * this.#second);
+  }
+
+  #onStreamEnd(): void {
+    this.#hasPeerEnded = true;
+    this.log.addNote('The peer ended TCP');
+    this.#checkWaiters();
+  }
+
+  #onStreamClosed(): void {
+    this.#isStreamClosed = true;
+    this.#readFrames();
+  }
+
+  #finish(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    clearTimeout(this.#timer);
+    this.coder?.close();
+    for (const waiter of this.#waiters) this.#settle(waiter, waiter.test());
+    const peerClose = this.#peerClose;
+    const hasBoth = peerClose !== undefined && this.#judgeClose !== undefined;
+    this.#resolveEnded({
+      isByJudge: this.#isByJudge,
+      isDroppedByJudge: this.#isDroppedByJudge,
+      wasClean: hasBoth && (this.role === 'server' || !this.#isDroppedByJudge),
+      hasPeerClosed: peerClose !== undefined,
+      peerCode: codeOf(peerClose),
+      peerReason: peerClose?.toString('utf8', 2),
+      judgeCode: codeOf(this.#judgeClose),
+      breach: this.#breach,
+    });
+  }
+
+  #checkWaiters(): void {
+    for (const waiter of this.#waiters) if (waiter.test()) this.#settle(waiter, true);
+  }
+
+  #settle(waiter: Waiter, isMet: boolean): void {
+    clearTimeout(waiter.timer);
+    this.#waiters.delete(waiter);
+    waiter.resolve(isMet);
+  }
+}
+
+function codeOf(payload: Buffer | undefined): number | undefined {
+  return payload !== undefined && payload.length >= 2 ? payload.readUInt16BE(0) : undefined;
+}
