@@ -29,4 +29,6 @@ export const WAIT = {
   FAILING: 2,
   /** For what must come back at once. */
   ECHO: 5,
+  /** For large messages, and for one of many. */
+  LARGE: 120,
 } as const;
