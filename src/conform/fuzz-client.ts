@@ -29,6 +29,8 @@ export interface ClientRun {
   readonly ca?: string | Buffer | undefined;
   /** Whether any certificate will do. Default: `false`. */
   readonly isInsecure?: boolean | undefined;
+  /** Ends the run after the case that is under way. */
+  readonly signal?: AbortSignal | undefined;
   /** Called after each case. */
   readonly onResult?: (result: CaseResult) => void;
 }
@@ -41,6 +43,7 @@ export async function testServer(run: ClientRun): Promise<CaseResult[]> {
   const results: CaseResult[] = [];
   let unopened = 0;
   for (const conformCase of run.cases) {
+    if (run.signal?.aborted === true) break;
     const result =
       unopened < MAX_UNOPENED
         ? await testCase(run, conformCase)

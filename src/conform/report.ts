@@ -15,3 +15,8 @@ export interface Report {
   readonly settings: Settings;
   readonly created: Date;
 }
+
+/** Where a case stands in the page: the value of its `id`, which is good in a URL as it is. */
+export function anchorOf(agent: string, id: string): string {
+  return encodeURIComponent(`${agent}-${id}`).replaceAll('%', '_');
+}

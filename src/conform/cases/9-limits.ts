@@ -82,7 +82,7 @@ interface Large {
   readonly chops?: Chops;
 }
 
-function large({ id, how, size, isBinary, fragmentSize = size, chops = {} }: Large): ConformCase {
+function large({ id, how, size, isBinary, fragmentSize, chops = {} }: Large): ConformCase {
   return {
     id,
     title: `A ${isBinary ? 'binary' : 'text'} message of ${sizeInWords(size)}${how}`,
@@ -90,7 +90,11 @@ function large({ id, how, size, isBinary, fragmentSize = size, chops = {} }: Lar
     closing: CLOSING.NORMAL,
     run: (peer) => {
       const payload = createPayload(size, isBinary);
-      const frames = fragment(opcodeOf(isBinary), payload, fragmentSize);
+      const opcode = opcodeOf(isBinary);
+      const frames =
+        fragmentSize === undefined
+          ? [{ opcode, payload }]
+          : fragment(opcode, payload, fragmentSize);
       return echoOnce(peer, payload, isBinary, frames, chops);
     },
   };

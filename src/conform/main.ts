@@ -1,0 +1,167 @@
+/**
+ * A whole run: which cases, against whom, what is shown and written, and what the exit code is. The
+ * command line is read elsewhere.
+ *
+ * @module
+ */
+
+import { CASES } from './cases/all.ts';
+import type { ConformCase } from './case.ts';
+import { type FailOn, isFailure } from './fail-on.ts';
+import { testServer } from './fuzz-client.ts';
+import { FuzzServer } from './fuzz-server.ts';
+import { type Output, Progress, summarize } from './progress.ts';
+import type { Report } from './report.ts';
+import type { CaseResult } from './result.ts';
+import { selectCases } from './select.ts';
+import type { Settings } from './settings.ts';
+import { writeReport } from './write-report.ts';
+
+export interface CommonOptions {
+  /** Patterns, separated by commas. Default: all. */
+  readonly cases?: string | undefined;
+  readonly exclude?: string | undefined;
+  /** The name of what is tested, in the reports. */
+  readonly agent?: string | undefined;
+  /** A directory for the reports. Default: none are written. */
+  readonly output?: string | undefined;
+  /** Default: `failed`. */
+  readonly failOn?: FailOn | undefined;
+  readonly settings: Settings;
+  /** Where to say what is going on. */
+  readonly stdout: Output;
+  /** Ends the run; what came so far counts. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface ConformServerOptions extends CommonOptions {
+  readonly url: URL;
+  readonly ca?: string | Buffer | undefined;
+  readonly isInsecure?: boolean | undefined;
+}
+
+export interface ConformClientsOptions extends CommonOptions {
+  /** 0 takes any that is free. */
+  readonly port: number;
+  readonly host?: string | undefined;
+  readonly tls?: { readonly cert: string | Buffer; readonly key: string | Buffer } | undefined;
+  /** Whether to end when the first client says that it is done. Default: `false`. */
+  readonly isOnce?: boolean | undefined;
+}
+
+export { FAIL_ON, type FailOn } from './fail-on.ts';
+export type { Output } from './progress.ts';
+
+/** 0: nothing failed. 1: something did. */
+export type ExitCode = 0 | 1;
+
+/**
+ * Tests a server.
+ *
+ * @throws {RangeError} for a pattern that is none
+ * @throws {Error} (the promise rejects) where there is no server, or a report cannot be written
+ */
+export async function conformServer(options: ConformServerOptions): Promise<ExitCode> {
+  const {
+    url,
+    agent = 'server',
+    settings,
+    stdout,
+    failOn = 'failed',
+    ca,
+    isInsecure,
+    signal,
+  } = options;
+  const cases = selectFrom(options);
+  stdout.write(`testing ${url.href} in ${cases.length} cases\n`);
+  const progress = new Progress(stdout, cases.length, failOn);
+  const results = await testServer({
+    url,
+    agent,
+    cases,
+    settings,
+    ca,
+    isInsecure,
+    signal,
+    onResult: (result) => progress.add(result),
+  });
+  progress.finish();
+  if (results.every(({ ending }) => ending === undefined)) {
+    throw new Error(results[0]?.sentence);
+  }
+  const agents = new Map([[agent, results]]);
+  return conclude(options, cases, { tested: 'server', agents, settings, created: new Date() });
+}
+
+/**
+ * Tests clients, for as long as the signal does not say otherwise.
+ *
+ * @throws {RangeError} for a pattern that is none
+ * @throws {Error} (the promise rejects) where it cannot listen, or a report cannot be written
+ */
+export async function conformClients(options: ConformClientsOptions): Promise<ExitCode> {
+  const { port, host, tls, agent, settings, stdout, failOn = 'failed', signal } = options;
+  const cases = selectFrom(options);
+  const progress = new Progress(stdout, cases.length, failOn);
+  let end: () => void = () => {};
+  const ended = new Promise<void>((resolve) => {
+    end = resolve;
+  });
+  const reports: Promise<ExitCode>[] = [];
+  const createReport = async (): Promise<ExitCode> => {
+    const agents = await server.collectResults();
+    return conclude(options, cases, { tested: 'client', agents, settings, created: new Date() });
+  };
+  const server = new FuzzServer({
+    port,
+    host,
+    tls,
+    cases,
+    settings,
+    agent,
+    onResult: (result) => progress.add(result),
+    onUpdate: () => {
+      progress.finish();
+      reports.push(createReport());
+      if (options.isOnce === true) end();
+    },
+  });
+  const boundPort = await server.listen();
+  const address = (host ?? '127.0.0.1').includes(':') ? `[${host}]` : (host ?? '127.0.0.1');
+  const scheme = tls === undefined ? 'ws' : 'wss';
+  stdout.write(`listening on ${scheme}://${address}:${boundPort} with ${cases.length} cases\n`);
+  signal?.addEventListener('abort', end, { once: true });
+  if (signal?.aborted !== true) await ended;
+  await server.close();
+  if (reports.length === 0) reports.push(createReport());
+  return (await Promise.all(reports)).at(-1) ?? 1;
+}
+
+function selectFrom({ cases = '*', exclude }: CommonOptions): ConformCase[] {
+  return selectCases(CASES, cases, exclude);
+}
+
+/** Says what came out, and writes it down. */
+async function conclude(
+  { output, stdout, failOn = 'failed' }: CommonOptions,
+  cases: readonly ConformCase[],
+  report: Report,
+): Promise<ExitCode> {
+  if (output !== undefined) {
+    await writeReport(output, report);
+    stdout.write(`the report is ${output}/index.html\n`);
+  }
+  let hasFailed = report.agents.size === 0;
+  if (hasFailed) stdout.write('nobody was tested\n');
+  for (const [agent, results] of report.agents) {
+    const missing = cases.length - results.length;
+    const more = missing === 0 ? '' : `, ${missing} not run`;
+    stdout.write(`${agent}: ${summarize(results)}${more}\n`);
+    hasFailed ||= missing > 0 || hasFailure(results, failOn);
+  }
+  return hasFailed ? 1 : 0;
+}
+
+function hasFailure(results: readonly CaseResult[], failOn: FailOn): boolean {
+  return results.some((result) => isFailure(result, failOn));
+}

@@ -1,0 +1,70 @@
+/**
+ * What a run shows of itself while it runs, and at its end. On a terminal there is one line that lives;
+ * elsewhere only what is worth a line of a log.
+ *
+ * @module
+ */
+
+import { type FailOn, isFailure } from './fail-on.ts';
+import type { CaseResult } from './result.ts';
+
+/** Where it is written to: `process.stdout` or a test. */
+export interface Output {
+  write(text: string): unknown;
+  readonly isTTY?: boolean | undefined;
+}
+
+const CLEAR_LINE = '\r\u{1b}[K';
+/** Without a terminal: cases between two signs of life. */
+const CASES_PER_LINE = 100;
+
+export class Progress {
+  readonly #output: Output;
+  readonly #count: number;
+  readonly #failOn: FailOn;
+  #done = 0;
+  #failures = 0;
+
+  constructor(output: Output, count: number, failOn: FailOn) {
+    this.#output = output;
+    this.#count = count;
+    this.#failOn = failOn;
+  }
+
+  add(result: CaseResult): void {
+    this.#done++;
+    const isTerminal = this.#output.isTTY === true;
+    if (isFailure(result, this.#failOn)) {
+      this.#failures++;
+      this.#output.write(`${isTerminal ? CLEAR_LINE : ''}${describeResult(result)}\n`);
+    }
+    const line = `${this.#done} of ${this.#count} cases, ${this.#failures} of them failing`;
+    if (isTerminal)
+      this.#output.write(`${CLEAR_LINE}${line}: ${result.id} ${result.title}`.slice(0, 78));
+    else if (this.#done % CASES_PER_LINE === 0) this.#output.write(`${line}\n`);
+  }
+
+  /** Takes the living line away. */
+  finish(): void {
+    if (this.#output.isTTY === true) this.#output.write(CLEAR_LINE);
+  }
+}
+
+/** A line of its own for a case that failed. */
+export function describeResult(result: CaseResult): string {
+  const { id, title, behavior, behaviorClose, sentence, closeSentence } = result;
+  const verdict = behaviorClose === 'OK' ? behavior : `${behavior}, close ${behaviorClose}`;
+  const why = behavior === 'OK' ? closeSentence : sentence;
+  return `${id} ${verdict}: ${title}. ${why}`;
+}
+
+/** How often each verdict was given: `514 OK, 3 INFORMATIONAL`. */
+export function summarize(results: readonly CaseResult[]): string {
+  return ['OK', 'NON-STRICT', 'INFORMATIONAL', 'UNIMPLEMENTED', 'FAILED']
+    .map(
+      (behavior) => [behavior, results.filter((one) => one.behavior === behavior).length] as const,
+    )
+    .filter(([, count]) => count > 0)
+    .map(([behavior, count]) => `${count} ${behavior}`)
+    .join(', ');
+}
