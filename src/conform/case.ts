@@ -65,14 +65,3 @@ export interface ConformCase {
    */
   run(peer: Peer, settings: Settings): Promise<Outcome | undefined>;
 }
-
-/** Cases are in the order of their numbers, not of their letters: 6.2.1 before 6.10.1. */
-export function compareIds(one: string, other: string): number {
-  const ones = one.split('.').map(Number);
-  const others = other.split('.').map(Number);
-  for (let index = 0; index < Math.max(ones.length, others.length); index++) {
-    const difference = (ones[index] ?? -1) - (others[index] ?? -1);
-    if (difference !== 0) return difference;
-  }
-  return 0;
-}

@@ -176,12 +176,13 @@ export class Peer {
 
   /** Sends a Close frame of any content. It begins the closing handshake, however wrong it is. */
   sendCloseFrame(payload: Buffer): void {
+    if (this.#judgeClose === undefined) {
+      this.#judgeClose = payload;
+      this.#isByJudge = this.#peerClose === undefined;
+      this.#dropAfter(WAIT.CLOSING, 'The peer did not answer the Close frame');
+    }
+    // Last, as the answer may come before this returns.
     this.#write([{ opcode: OPCODE.CLOSE, payload }]);
-    if (this.#judgeClose !== undefined) return;
-    this.#judgeClose = payload;
-    if (this.#peerClose !== undefined) return;
-    this.#isByJudge = true;
-    this.#dropAfter(WAIT.CLOSING, 'The peer did not answer the Close frame');
   }
 
   /**
@@ -346,6 +347,7 @@ export class Peer {
   #onStreamEnd(): void {
     this.#hasPeerEnded = true;
     this.log.addNote('The peer ended TCP');
+    this.#stream.end();
     this.#checkWaiters();
   }
 

@@ -45,5 +45,6 @@ function createTest(
 function createExpression(pattern: string): RegExp {
   if (!/^[0-9.*]+$/.test(pattern)) throw new RangeError(`This is no pattern: "${pattern}"`);
   const source = pattern.replaceAll('.', String.raw`\.`).replaceAll('*', '.*');
-  return new RegExp(String.raw`^${source}(?:\..*)?$`);
+  const isGroup = !pattern.includes('*');
+  return new RegExp(String.raw`^${source}${isGroup ? String.raw`(?:\..*)?` : ''}$`);
 }

@@ -167,11 +167,6 @@ export class FrameReader {
     this.#size += chunk.length;
   }
 
-  /** How many bytes wait for the rest of their frame. */
-  get unread(): number {
-    return this.#size + (this.#header?.bytes.length ?? 0);
-  }
-
   /**
    * @returns the next frame, or `undefined` as long as some of it is missing
    * @throws {RangeError} for a length that no case can lead to

@@ -1,0 +1,86 @@
+/**
+ * The judge and one whom it judges, in memory: no sockets, and seconds that are short.
+ */
+import { duplexPair } from 'node:stream';
+import type { ConformCase } from '../../src/conform/case.ts';
+import { Peer } from '../../src/conform/peer.ts';
+import { type CaseResult, runCase } from '../../src/conform/result.ts';
+import type { Settings } from '../../src/conform/settings.ts';
+import { FrameReader } from '../../src/conform/wire.ts';
+import { isFailure } from '../../src/conform/fail-on.ts';
+import { ConformEcho, type Flaw } from './conform-echo.ts';
+
+/** Long enough for those who do what they must, also on a slow machine. */
+export const CALM: Settings = { second: 100, messages: 3 };
+/** For those who do not do it. */
+export const SHORT: Settings = { second: 2, messages: 3 };
+
+/** Runs a case against a server, or a client, that has this flaw. */
+export async function judge(
+  conformCase: ConformCase,
+  tested: 'server' | 'client',
+  flaw?: Flaw,
+  settings: Settings = flaw === undefined ? CALM : SHORT,
+): Promise<CaseResult> {
+  const [ours, theirs] = duplexPair();
+  const echo = new ConformEcho(theirs, tested, flaw);
+  const peer = new Peer(ours, { role: tested === 'server' ? 'client' : 'server', settings });
+  const result = await runCase(conformCase, String(echo), peer, settings);
+  theirs.destroy();
+  return result;
+}
+
+/** The verdicts on a conforming echo, as lines; empty where all is well. */
+export async function objectionsTo(
+  cases: readonly ConformCase[],
+  tested: 'server' | 'client',
+  flaw?: Flaw,
+): Promise<string[]> {
+  const objections: string[] = [];
+  for (const conformCase of cases) {
+    const result = await judge(conformCase, tested, flaw);
+    if (result.behavior === 'NON-STRICT' || isFailure(result, 'failed')) {
+      objections.push(`${result.id} ${result.behavior} ${result.behaviorClose}`);
+    }
+  }
+  return objections;
+}
+
+export function findCase(cases: readonly ConformCase[], id: string): ConformCase {
+  const found = cases.find((one) => one.id === id);
+  if (found === undefined) throw new Error(`There is no case ${id}`);
+  return found;
+}
+
+export interface SentFrame {
+  readonly opcode: number;
+  readonly fin: boolean;
+  readonly rsv: number;
+  readonly size: number;
+}
+
+/** What the judge sent to a server: its frames, and the sizes of its writes. */
+export async function recordOf(
+  conformCase: ConformCase,
+  flaw?: Flaw,
+): Promise<{ frames: SentFrame[]; writes: number[] }> {
+  const [ours, theirs] = duplexPair();
+  const writes: number[] = [];
+  const reader = new FrameReader();
+  theirs.prependListener('data', (chunk: Buffer) => {
+    writes.push(chunk.length);
+    // The echo unmasks the same bytes where they lie.
+    reader.push(Buffer.from(chunk));
+  });
+  const echo = new ConformEcho(theirs, 'server', flaw);
+  const settings = flaw === undefined ? CALM : SHORT;
+  const peer = new Peer(ours, { role: 'client', settings });
+  await runCase(conformCase, String(echo), peer, settings);
+  theirs.destroy();
+  const frames: SentFrame[] = [];
+  for (let frame = reader.next(); frame !== undefined; frame = reader.next()) {
+    const { opcode, fin, rsv, payload } = frame;
+    frames.push({ opcode, fin, rsv, size: payload.length });
+  }
+  return { frames, writes };
+}
