@@ -1,8 +1,9 @@
 import { defineConfig } from 'vitest/config';
 
 /**
- * Two projects: `fast` needs nothing but Node and is what `npm test` runs; `interop` needs Python,
- * Chromium and a build, and is run by `npm run test:interop` and in CI.
+ * Three projects: `fast` needs nothing but Node and is what `npm test` runs; `interop` needs Python,
+ * Chromium and a build, and is run by `npm run test:interop` and in CI; `conform` proves the judge of
+ * `tautline conform` at full length, which takes minutes, and is run by `npm run test:conform`.
  */
 export default defineConfig({
   test: {
@@ -11,7 +12,7 @@ export default defineConfig({
         test: {
           name: 'fast',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/interop/**'],
+          exclude: ['test/interop/**', 'test/conform-full/**'],
           setupFiles: ['test/support/properties.ts'],
           testTimeout: 20_000,
         },
@@ -22,6 +23,17 @@ export default defineConfig({
           include: ['test/interop/**/*.test.ts'],
           globalSetup: ['test/support/build.ts'],
           testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'conform',
+          include: ['test/conform-full/**/*.test.ts'],
+          globalSetup: ['test/support/build.ts'],
+          // One after another: what is judged is not to be slow for want of a processor.
+          fileParallelism: false,
+          testTimeout: 600_000,
           hookTimeout: 60_000,
         },
       },

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 const MAX_LINES = 500;
 /** Files that hold types alone. */
 const NOTHING_TO_RUN = new Set([
+  'conform/extension.ts',
   'extension/extension.ts',
   'connection/handler.ts',
   'connection/socket-events.ts',

@@ -97,16 +97,16 @@ async function run(args: readonly string[], { stdout, signal }: Terminal): Promi
     signal,
   };
   const [target, ...others] = positionals;
-  if ((target === undefined) === (flags.listen === undefined) || others.length > 0) {
-    throw new TypeError(`It takes either one URL or --listen PORT\n\n${USAGE}`);
-  }
-  if (flags.listen === undefined) {
+  if (target !== undefined && others.length === 0 && flags.listen === undefined) {
     return conformServer({
       ...common,
-      url: readUrl(target ?? ''),
+      url: readUrl(target),
       ca: readFile(flags.ca),
       isInsecure: flags.insecure,
     });
+  }
+  if (target !== undefined || flags.listen === undefined) {
+    throw new TypeError(`It takes either one URL or --listen PORT\n\n${USAGE}`);
   }
   const cert = readFile(flags.cert);
   const key = readFile(flags.key);

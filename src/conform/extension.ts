@@ -38,7 +38,7 @@ export interface Extension {
   answerOffer(offer: string): ExtensionAnswer | undefined;
 }
 
-export interface ExtensionAnswer {
+interface ExtensionAnswer {
   /** The value of Sec-WebSocket-Extensions in the judge's response. */
   readonly answer: string;
   readonly coder: MessageCoder;

@@ -46,8 +46,8 @@ export interface ServerRun {
   readonly agent?: string | undefined;
   /** Called after each case. */
   readonly onResult?: (result: CaseResult) => void;
-  /** Called when a client says that it is done. */
-  readonly onUpdate?: (agent: string) => void;
+  /** Called when a client says that it is done. Its connection is closed when that is done as well. */
+  readonly onUpdate?: (agent: string) => Promise<void>;
 }
 
 /** What a client wants, as it stands in its URL. */
@@ -96,12 +96,15 @@ export class FuzzServer {
     return agents;
   }
 
-  /** Takes no more connections, and ends those that there are. */
+  /** Takes no more connections, and gives those that there are a little time to end. */
   async close(): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy();
+    const timer = setTimeout(() => {
+      for (const socket of this.#sockets) socket.destroy();
+    }, WAIT.CLOSING * this.#run.settings.second);
     await new Promise<void>((resolve) => {
       this.#server.close(() => resolve());
     });
+    clearTimeout(timer);
   }
 
   async #serve(socket: Socket): Promise<void> {
@@ -172,8 +175,8 @@ export class FuzzServer {
         break;
       }
       case '/updateReports':
+        await this.#run.onUpdate?.(agent);
         await say(this.#accept(socket, head, request, log));
-        this.#run.onUpdate?.(agent);
         break;
       default:
         throw new Error(`There is no ${path}`);

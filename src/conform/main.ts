@@ -5,6 +5,7 @@
  * @module
  */
 
+import { once } from 'node:events';
 import { CASES } from './cases/all.ts';
 import type { ConformCase } from './case.ts';
 import { type FailOn, isFailure } from './fail-on.ts';
@@ -86,8 +87,9 @@ export async function conformServer(options: ConformServerOptions): Promise<Exit
     onResult: (result) => progress.add(result),
   });
   progress.finish();
-  if (results.every(({ ending }) => ending === undefined)) {
-    throw new Error(results[0]?.sentence);
+  const [first] = results;
+  if (first !== undefined && results.every(({ ending }) => ending === undefined)) {
+    throw new Error(first.sentence);
   }
   const agents = new Map([[agent, results]]);
   return conclude(options, cases, { tested: 'server', agents, settings, created: new Date() });
@@ -103,11 +105,9 @@ export async function conformClients(options: ConformClientsOptions): Promise<Ex
   const { port, host, tls, agent, settings, stdout, failOn = 'failed', signal } = options;
   const cases = selectFrom(options);
   const progress = new Progress(stdout, cases.length, failOn);
-  let end: () => void = () => {};
-  const ended = new Promise<void>((resolve) => {
-    end = resolve;
-  });
-  const reports: Promise<ExitCode>[] = [];
+  const done = new AbortController();
+  const ended = AbortSignal.any(signal === undefined ? [done.signal] : [signal, done.signal]);
+  let lastReport: Promise<ExitCode> | undefined;
   const createReport = async (): Promise<ExitCode> => {
     const agents = await server.collectResults();
     return conclude(options, cases, { tested: 'client', agents, settings, created: new Date() });
@@ -120,21 +120,21 @@ export async function conformClients(options: ConformClientsOptions): Promise<Ex
     settings,
     agent,
     onResult: (result) => progress.add(result),
-    onUpdate: () => {
+    onUpdate: async () => {
       progress.finish();
-      reports.push(createReport());
-      if (options.isOnce === true) end();
+      lastReport = createReport();
+      // That it could not be written is for the end of the run to say.
+      await Promise.allSettled([lastReport]);
+      if (options.isOnce === true) done.abort();
     },
   });
   const boundPort = await server.listen();
   const address = (host ?? '127.0.0.1').includes(':') ? `[${host}]` : (host ?? '127.0.0.1');
   const scheme = tls === undefined ? 'ws' : 'wss';
   stdout.write(`listening on ${scheme}://${address}:${boundPort} with ${cases.length} cases\n`);
-  signal?.addEventListener('abort', end, { once: true });
-  if (signal?.aborted !== true) await ended;
+  if (!ended.aborted) await once(ended, 'abort');
   await server.close();
-  if (reports.length === 0) reports.push(createReport());
-  return (await Promise.all(reports)).at(-1) ?? 1;
+  return lastReport ?? createReport();
 }
 
 function selectFrom({ cases = '*', exclude }: CommonOptions): ConformCase[] {

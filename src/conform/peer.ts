@@ -86,7 +86,7 @@ export class Peer {
   readonly #reader = new FrameReader();
   readonly #conduct: Conduct;
   readonly #waiters = new Set<Waiter>();
-  readonly #resolveEnded: (ending: Ending) => void;
+  #resolveEnded!: (ending: Ending) => void;
   #timer: NodeJS.Timeout | undefined;
   #message: ReceivedFrame[] = [];
   #isDecoding = false;
@@ -109,11 +109,9 @@ export class Peer {
       mustMask: options.role === 'server',
       mayCompress: options.coder !== undefined,
     });
-    let resolveEnded: (ending: Ending) => void = () => {};
     this.ended = new Promise((resolve) => {
-      resolveEnded = resolve;
+      this.#resolveEnded = resolve;
     });
-    this.#resolveEnded = resolveEnded;
     stream.on('data', (chunk: Buffer) => this.#onData(chunk));
     stream.on('end', () => this.#onStreamEnd());
     // A reset is an end like others: what it means depends on what was sent before it.

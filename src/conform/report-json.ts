@@ -9,7 +9,7 @@ import { anchorOf, type Report } from './report.ts';
 import type { CaseResult } from './result.ts';
 
 /** What stands there of one case. */
-export interface IndexEntry {
+interface IndexEntry {
   readonly behavior: Behavior;
   readonly behaviorClose: CloseBehavior;
   /** Milliseconds. */

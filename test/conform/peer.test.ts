@@ -11,7 +11,7 @@ describe('a peer under test', () => {
     const { peer, other } = openPeer('client');
     await peer.send(HELLO);
     await peer.send([{ opcode: 3, rsv: 7 }, { opcode: 9 }]);
-    const frames = other.readFrames();
+    const frames = await other.readFrames();
     expect(frames.map(({ opcode, rsv, isMasked }) => [opcode, rsv, isMasked])).toEqual([
       [1, 0, true],
       [3, 7, true],
@@ -24,13 +24,14 @@ describe('a peer under test', () => {
   it('is sent frames unmasked by a server', async () => {
     const { peer, other } = openPeer('server');
     await peer.send(HELLO);
-    expect(other.readFrames()).toMatchObject([{ isMasked: false, payload: HELLO.payload }]);
+    expect(await other.readFrames()).toMatchObject([{ isMasked: false, payload: HELLO.payload }]);
   });
 
   it('is sent them frame by frame, or in writes of a size', async () => {
     const { peer, other } = openPeer('server');
     await peer.send([HELLO, HELLO], { isFrameWise: true });
     await peer.send([HELLO, HELLO], { size: 4 });
+    await other.readFrames();
     expect(other.writes.map(({ length }) => length)).toEqual([7, 7, 4, 4, 4, 2]);
   });
 
@@ -62,11 +63,11 @@ describe('a peer under test', () => {
   it('gets a Pong for its Pings, until the connection is closing', async () => {
     const { peer, other } = openPeer('server');
     other.send({ opcode: 9, payload: Buffer.from('ping') });
-    expect(other.readFrames()).toMatchObject([{ opcode: 10, payload: Buffer.from('ping') }]);
+    expect(await other.readFrames()).toMatchObject([{ opcode: 10, payload: Buffer.from('ping') }]);
     expect(peer.events).toEqual([]);
     peer.sendClose();
     other.send({ opcode: 9 });
-    expect(other.readFrames().map(({ opcode }) => opcode)).toEqual([8]);
+    expect((await other.readFrames()).map(({ opcode }) => opcode)).toEqual([8]);
   });
 
   it('has its events taken one by one, in time', async () => {

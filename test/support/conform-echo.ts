@@ -13,44 +13,46 @@ import {
 } from '../../src/conform/wire.ts';
 
 /** In which way it is wrong. */
-export type Flaw =
-  | 'masks as a server, or does not as a client'
-  | 'unmasks wrongly'
-  | 'ignores reserved bits'
-  | 'sets a reserved bit'
-  | 'ignores reserved opcodes'
-  | 'sends a reserved opcode'
-  | 'closes with 1000 whatever happened'
-  | 'sends no Pong'
-  | 'sends Pongs without the payload'
-  | 'answers Pongs'
-  | 'sends Pongs in the wrong order'
-  | 'sends Pongs after the message'
-  | 'answers only the last Ping'
-  | 'takes long Pings'
-  | 'takes fragmented control frames'
-  | 'takes continuations of nothing'
-  | 'takes a message within a message'
-  | 'forgets all fragments but the last'
-  | 'takes text that is not UTF-8'
-  | 'refuses noncharacters'
-  | 'echoes text as binary'
-  | 'echoes half of a message'
-  | 'echoes twice'
-  | 'echoes large messages wrongly'
-  | 'loses one of many messages'
-  | 'encodes lengths in too many bytes'
-  | 'never answers a Close'
-  | 'never ends TCP'
-  | 'ends TCP without a Close'
-  | 'goes on after a Close'
-  | 'sends after its Close'
-  | 'echoes bad close codes'
-  | 'takes bad reasons'
-  | 'sends half a code'
-  | 'sends a close code that may not be sent'
-  | 'ignores breaches'
-  | 'does nothing at all';
+export const FLAWS = [
+  'masks as a server, or does not as a client',
+  'unmasks wrongly',
+  'ignores reserved bits',
+  'sets a reserved bit',
+  'ignores reserved opcodes',
+  'sends a reserved opcode',
+  'closes with 1000 whatever happened',
+  'sends no Pong',
+  'sends Pongs without the payload',
+  'answers Pongs',
+  'sends Pongs in the wrong order',
+  'sends Pongs after the message',
+  'answers only the last Ping',
+  'takes long Pings',
+  'takes fragmented control frames',
+  'takes continuations of nothing',
+  'takes a message within a message',
+  'forgets all fragments but the last',
+  'takes text that is not UTF-8',
+  'refuses noncharacters',
+  'echoes text as binary',
+  'echoes half of a message',
+  'echoes twice',
+  'echoes large messages wrongly',
+  'loses one of many messages',
+  'encodes lengths in too many bytes',
+  'never answers a Close',
+  'never ends TCP',
+  'ends TCP without a Close',
+  'goes on after a Close',
+  'sends after its Close',
+  'echoes bad close codes',
+  'takes bad reasons',
+  'sends half a code',
+  'sends a close code that may not be sent',
+  'ignores breaches',
+  'does nothing at all',
+] as const;
+export type Flaw = (typeof FLAWS)[number];
 
 const DATA = new Set([0, 1, 2]);
 const PROTOCOL_ERROR = 1002;
@@ -68,16 +70,30 @@ export class ConformEcho {
   #hasClosed = false;
   #count = 0;
 
-  constructor(stream: Duplex, role: 'client' | 'server', flaw?: Flaw, rest?: Buffer) {
+  /** What came, whole. */
+  readonly messages: Buffer[] = [];
+  readonly #rest: Buffer;
+
+  constructor(
+    stream: Duplex,
+    role: 'client' | 'server',
+    flaw?: Flaw,
+    rest: Buffer = Buffer.alloc(0),
+  ) {
     this.#stream = stream;
     this.#isServer = role === 'server';
     this.#flaw = flaw;
+    this.#rest = rest;
+  }
+
+  begin(): void {
+    const stream = this.#stream;
     stream.on('data', (chunk: Buffer) => this.#onData(chunk));
     stream.on('end', () => {
       if (!this.#is('never ends TCP')) stream.end();
     });
     stream.on('error', () => stream.destroy());
-    if (rest !== undefined) this.#onData(rest);
+    this.#onData(this.#rest);
     stream.resume();
   }
 
@@ -155,6 +171,7 @@ export class ConformEcho {
 
   #echo(opcode: number, message: Buffer): void {
     this.#count++;
+    this.messages.push(message);
     let payload = message;
     if (this.#is('unmasks wrongly')) payload = Buffer.from(message.map((byte) => byte ^ 1));
     if (this.#is('echoes half of a message')) payload = message.subarray(0, message.length / 2);

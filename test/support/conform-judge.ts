@@ -23,9 +23,9 @@ export async function judge(
   settings: Settings = flaw === undefined ? CALM : SHORT,
 ): Promise<CaseResult> {
   const [ours, theirs] = duplexPair();
-  const echo = new ConformEcho(theirs, tested, flaw);
+  new ConformEcho(theirs, tested, flaw).begin();
   const peer = new Peer(ours, { role: tested === 'server' ? 'client' : 'server', settings });
-  const result = await runCase(conformCase, String(echo), peer, settings);
+  const result = await runCase(conformCase, 'echo', peer, settings);
   theirs.destroy();
   return result;
 }
@@ -72,10 +72,10 @@ export async function recordOf(
     // The echo unmasks the same bytes where they lie.
     reader.push(Buffer.from(chunk));
   });
-  const echo = new ConformEcho(theirs, 'server', flaw);
+  new ConformEcho(theirs, 'server', flaw).begin();
   const settings = flaw === undefined ? CALM : SHORT;
   const peer = new Peer(ours, { role: 'client', settings });
-  await runCase(conformCase, String(echo), peer, settings);
+  await runCase(conformCase, 'echo', peer, settings);
   theirs.destroy();
   const frames: SentFrame[] = [];
   for (let frame = reader.next(); frame !== undefined; frame = reader.next()) {

@@ -1,5 +1,6 @@
 /** A `Peer` of the judge, and the other end of its connection in the hands of the test. */
 import { type Duplex, duplexPair } from 'node:stream';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { onTestFinished } from 'vitest';
 import { Peer, type PeerOptions } from '../../src/conform/peer.ts';
 import {
@@ -16,8 +17,8 @@ export interface OtherEnd {
   /** What was written, piece by piece. */
   readonly writes: readonly Buffer[];
   send(...frames: readonly Frame[]): void;
-  /** The frames that came since it was asked last. */
-  readFrames(): ReceivedFrame[];
+  /** The frames that came since it was asked last, when all that was sent is there. */
+  readFrames(): Promise<ReceivedFrame[]>;
 }
 
 export function bytesOf(frames: readonly Frame[], isMasked: boolean): Buffer {
@@ -53,7 +54,8 @@ export function openPeer(
       return hasEnded;
     },
     send: (...frames) => theirs.write(encodeFrames(frames, role === 'server')),
-    readFrames: () => {
+    readFrames: async () => {
+      await nextTurn();
       const frames: ReceivedFrame[] = [];
       for (let frame = reader.next(); frame !== undefined; frame = reader.next()) {
         frames.push(frame);

@@ -5,7 +5,7 @@
  * @module
  */
 
-export interface Sequence {
+interface Sequence {
   readonly isValid: boolean;
   readonly bytes: Buffer;
 }

@@ -16,7 +16,13 @@ describe('the sequences of UTF-8', () => {
   it('are the official ones', () => {
     expect(hexOf(6).at(-2)).toBe('cebae1bdb9cf83cebcce');
     expect(hexOf(12)).toEqual([
-      ...['80', 'bf', '80bf', '80bf80', '80bf80bf', '80bf80bf80', '80bf80bf80bf'],
+      '80',
+      'bf',
+      '80bf',
+      '80bf80',
+      '80bf80bf',
+      '80bf80bf80',
+      '80bf80bf80bf',
       '808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9fa0a1a2a3a4a5a6a7a8a9aaabacadaeafb0b1b2b3b4b5b6b7b8b9babbbcbdbe',
     ]);
     expect(hexOf(13).slice(2)).toEqual(['f020f120f220f320f420f520f620', 'f820f920fa20', 'fc20']);

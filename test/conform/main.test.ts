@@ -1,0 +1,171 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import {
+  type ConformClientsOptions,
+  conformClients,
+  conformServer,
+  type ExitCode,
+} from '../../src/conform/main.ts';
+import { CERTIFICATE, KEY } from '../support/certificate.ts';
+import { CALM, SHORT } from '../support/conform-judge.ts';
+import { TextOutput } from '../support/conform-results.ts';
+import { startEchoServer, visit } from '../support/conform-servers.ts';
+
+async function makeDirectory(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'conform-'));
+  onTestFinished(() => rm(directory, { recursive: true }));
+  return directory;
+}
+
+describe('a run against a server', () => {
+  it('says what it does, and that all is well', async () => {
+    const { url } = await startEchoServer();
+    const stdout = new TextOutput();
+    const code = await conformServer({
+      url,
+      cases: '2,6.1',
+      exclude: '2.5',
+      settings: CALM,
+      stdout,
+    });
+    expect(code).toBe(0);
+    expect(stdout.text).toBe(`testing ${url.href} in 13 cases\nserver: 13 OK\n`);
+  });
+
+  it('fails by a verdict, and writes all of it down', async () => {
+    const { url } = await startEchoServer({ flaw: 'sends Pongs without the payload' });
+    const stdout = new TextOutput();
+    const output = await makeDirectory();
+    const options = { url, cases: '2.1,2.2', settings: SHORT, stdout, output, agent: 'echo' };
+    expect(await conformServer(options)).toBe(1);
+    expect(stdout.text).toContain('\n2.2 FAILED: ');
+    expect(stdout.text).toContain(`the report is ${output}/index.html\necho: 1 OK, 1 FAILED\n`);
+    const index: unknown = JSON.parse(await readFile(join(output, 'index.json'), 'utf8'));
+    expect(index).toMatchObject({
+      echo: { '2.1': { behavior: 'OK' }, '2.2': { behavior: 'FAILED' } },
+    });
+  });
+
+  it('fails from another verdict on, if one likes', async () => {
+    const { url } = await startEchoServer();
+    const stdout = new TextOutput();
+    const options = { url, cases: '6.4.3', settings: SHORT, stdout };
+    expect(await conformServer(options)).toBe(0);
+    expect(await conformServer({ ...options, failOn: 'non-strict' })).toBe(1);
+  });
+
+  it('fails when it was ended before its time', async () => {
+    const { url } = await startEchoServer();
+    const stdout = new TextOutput();
+    const controller = new AbortController();
+    const running = conformServer({
+      url,
+      cases: '1.1',
+      settings: CALM,
+      stdout,
+      signal: controller.signal,
+    });
+    controller.abort();
+    expect(await running).toBe(1);
+    expect(stdout.text).toContain('server: 1 OK, 7 not run\n');
+  });
+
+  it('rejects where there is no server', async () => {
+    const server = await startEchoServer();
+    server.close();
+    const options = { url: server.url, cases: '1.1', settings: SHORT, stdout: new TextOutput() };
+    await expect(conformServer(options)).rejects.toThrow(/did not open: connect ECONNREFUSED/);
+  });
+
+  it('rejects what is no pattern', async () => {
+    const url = new URL('ws://127.0.0.1:1');
+    const options = { url, cases: 'x', settings: SHORT, stdout: new TextOutput() };
+    await expect(conformServer(options)).rejects.toThrow(RangeError);
+  });
+});
+
+/** Starts a run that listens, and resolves with its port. */
+async function listen(
+  options: Partial<ConformClientsOptions> = {},
+): Promise<{ port: number; stdout: TextOutput; ended: Promise<ExitCode>; stop: () => void }> {
+  const stdout = new TextOutput();
+  const controller = new AbortController();
+  const { signal } = controller;
+  const listening = new Promise<number>((resolve) => {
+    const write = stdout.write.bind(stdout);
+    stdout.write = (text) => {
+      write(text);
+      const [, port] = /:([0-9]+) with/.exec(text) ?? [];
+      if (port !== undefined) resolve(Number(port));
+    };
+  });
+  const ended = conformClients({
+    port: 0,
+    cases: '1.1.1,2.2',
+    settings: CALM,
+    stdout,
+    signal,
+    ...options,
+  });
+  const stop = (): void => controller.abort();
+  return { port: await listening, stdout, ended, stop };
+}
+
+describe('a run for clients', () => {
+  it('ends with the first client, if one likes', async () => {
+    const { port, stdout, ended } = await listen({ isOnce: true });
+    expect(await visit(port, '/getCaseCount')).toMatchObject({ texts: ['2'] });
+    await visit(port, '/runCase?case=1&agent=echo');
+    await visit(port, '/runCase?case=2&agent=echo');
+    await visit(port, '/updateReports?agent=echo');
+    expect(await ended).toBe(0);
+    expect(stdout.text).toBe(`listening on ws://127.0.0.1:${port} with 2 cases\necho: 2 OK\n`);
+  });
+
+  it('has its reports ready when it says goodbye to a client', async () => {
+    const output = await makeDirectory();
+    const { port, stdout, ended, stop } = await listen({ output, agent: 'nameless' });
+    await visit(port, '/runCase?case=1');
+    await visit(port, '/updateReports');
+    const index: unknown = JSON.parse(await readFile(join(output, 'index.json'), 'utf8'));
+    expect(index).toMatchObject({ nameless: { '1.1.1': { behavior: 'OK' } } });
+    expect(stdout.text).toContain('nameless: 1 OK, 1 not run\n');
+    stop();
+    // As not all cases were run.
+    expect(await ended).toBe(1);
+  });
+
+  it('fails by a verdict', async () => {
+    const { port, stdout, ended } = await listen({ isOnce: true });
+    await visit(port, '/runCase?case=1');
+    await visit(port, '/runCase?case=2', 'sends Pongs without the payload');
+    await visit(port, '/updateReports');
+    expect(await ended).toBe(1);
+    expect(stdout.text).toContain('client: 1 OK, 1 FAILED\n');
+  });
+
+  it('fails when nobody came', async () => {
+    const { stdout, ended, stop } = await listen({ host: '::1' });
+    stop();
+    expect(await ended).toBe(1);
+    expect(stdout.text).toMatch(
+      /^listening on ws:\/\/\[::1\]:[0-9]+ with 2 cases\nnobody was tested\n$/,
+    );
+  });
+
+  it('does not begin to wait when it is over already', async () => {
+    const signal = AbortSignal.abort();
+    const { stdout, ended } = await listen({ signal, tls: { cert: CERTIFICATE, key: KEY } });
+    expect(await ended).toBe(1);
+    expect(stdout.text).toContain('listening on wss://127.0.0.1:');
+  });
+
+  it('rejects where a report cannot be written', async () => {
+    const { port, ended } = await listen({ isOnce: true, output: '/dev/null/no' });
+    const failed = expect(ended).rejects.toMatchObject({ code: 'ENOTDIR' });
+    await visit(port, '/updateReports?agent=echo');
+    await failed;
+  });
+});

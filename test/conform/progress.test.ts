@@ -1,0 +1,52 @@
+import { describe, expect, it } from 'vitest';
+import { describeResult, Progress, summarize } from '../../src/conform/progress.ts';
+import { makeResult, TextOutput } from '../support/conform-results.ts';
+
+const FAILED = makeResult({ id: '2.1', behavior: 'FAILED', sentence: 'Nothing came.' });
+
+describe('the progress of a run', () => {
+  it('is one line on a terminal, above which the failures stay', () => {
+    const output = new TextOutput(true);
+    const progress = new Progress(output, 2, 'failed');
+    progress.add(makeResult({ title: 'long '.repeat(30) }));
+    progress.add(FAILED);
+    progress.finish();
+    const [first, second, third, last] = output.text.split('\r\u{1b}[K').slice(1);
+    expect(first).toMatch(/^1 of 2 cases, 0 of them failing: 1\.1\.1 long long /);
+    expect(first!.length).toBeLessThan(80);
+    expect(second).toBe(`${describeResult(FAILED)}\n`);
+    expect(third).toBe('2 of 2 cases, 1 of them failing: 2.1 A test');
+    expect(last).toBe('');
+  });
+
+  it('is a line now and then elsewhere', () => {
+    const output = new TextOutput();
+    const progress = new Progress(output, 250, 'non-strict');
+    progress.add(makeResult({ behavior: 'NON-STRICT' }));
+    for (let count = 1; count < 250; count++) progress.add(makeResult());
+    progress.finish();
+    expect(output.text.split('\n')).toEqual([
+      '1.1.1 NON-STRICT: A test. All came.',
+      '100 of 250 cases, 1 of them failing',
+      '200 of 250 cases, 1 of them failing',
+      '',
+    ]);
+  });
+});
+
+describe('a result in a line', () => {
+  it('says what is wrong', () => {
+    expect(describeResult(FAILED)).toBe('2.1 FAILED: A test. Nothing came.');
+    expect(describeResult(makeResult({ behaviorClose: 'UNCLEAN' }))).toBe(
+      '1.1.1 OK, close UNCLEAN: A test. Well closed.',
+    );
+  });
+});
+
+describe('a summary', () => {
+  it('counts each verdict', () => {
+    const results = [makeResult(), FAILED, makeResult(), makeResult({ behavior: 'UNIMPLEMENTED' })];
+    expect(summarize(results)).toBe('2 OK, 1 UNIMPLEMENTED, 1 FAILED');
+    expect(summarize([])).toBe('');
+  });
+});
