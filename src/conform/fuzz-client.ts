@@ -70,10 +70,26 @@ async function testCase(run: ClientRun, conformCase: ConformCase): Promise<CaseR
   return runCase(conformCase, run.agent, peer, run.settings);
 }
 
+/** Where a URL leads to. */
+interface Address {
+  readonly isSecure: boolean;
+  readonly host: string;
+  readonly port: number;
+}
+
+/** RFC 6455, section 3: the port is 80 or 443, unless there is one. An IPv6 address has no brackets. */
+export function addressOf({ protocol, hostname, port }: URL): Address {
+  const isSecure = protocol === 'wss:';
+  const defaultPort = isSecure ? 443 : 80;
+  return {
+    isSecure,
+    host: hostname.replace(/^\[(.*)\]$/, '$1'),
+    port: port === '' ? defaultPort : Number(port),
+  };
+}
+
 async function connect({ url, ca, isInsecure = false, settings }: ClientRun): Promise<Duplex> {
-  const isSecure = url.protocol === 'wss:';
-  const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
-  const port = url.port === '' ? (isSecure ? 443 : 80) : Number(url.port);
+  const { isSecure, host, port } = addressOf(url);
   const socket = isSecure
     ? connectTls({
         host,

@@ -67,7 +67,11 @@ export class FuzzServer {
   constructor(run: ServerRun) {
     this.#run = run;
     const serve = (socket: Socket): void => void this.#serve(socket);
-    this.#server = run.tls === undefined ? createTcpServer(serve) : createTlsServer(run.tls, serve);
+    const handshakeTimeout = WAIT.OPENING * run.settings.second;
+    this.#server =
+      run.tls === undefined
+        ? createTcpServer(serve)
+        : createTlsServer({ ...run.tls, handshakeTimeout }, serve);
   }
 
   /**
@@ -137,8 +141,9 @@ export class FuzzServer {
 
   /** Taken from any head: a client that asks in a wrong way is asked what for. */
   #readWish({ startLine }: Head): Wish {
-    const target = startLine.split(' ')[1] ?? '/';
-    const { pathname, searchParams } = new URL(target, 'ws://localhost');
+    const target = startLine.split(' ')[1] ?? '';
+    const base = 'ws://localhost';
+    const { pathname, searchParams } = new URL(URL.canParse(target, base) ? target : '/', base);
     const number = Number(searchParams.get('case') ?? Number.NaN);
     const id = searchParams.get('casetuple');
     const conformCase =

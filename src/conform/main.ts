@@ -74,7 +74,7 @@ export async function conformServer(options: ConformServerOptions): Promise<Exit
     signal,
   } = options;
   const cases = selectFrom(options);
-  stdout.write(`testing ${url.href} in ${cases.length} cases\n`);
+  stdout.write(`testing ${url.href}, cases: ${cases.length}\n`);
   const progress = new Progress(stdout, cases.length, failOn);
   const results = await testServer({
     url,
@@ -131,7 +131,7 @@ export async function conformClients(options: ConformClientsOptions): Promise<Ex
   const boundPort = await server.listen();
   const address = (host ?? '127.0.0.1').includes(':') ? `[${host}]` : (host ?? '127.0.0.1');
   const scheme = tls === undefined ? 'ws' : 'wss';
-  stdout.write(`listening on ${scheme}://${address}:${boundPort} with ${cases.length} cases\n`);
+  stdout.write(`listening on ${scheme}://${address}:${boundPort}, cases: ${cases.length}\n`);
   if (!ended.aborted) await once(ended, 'abort');
   await server.close();
   return lastReport ?? createReport();

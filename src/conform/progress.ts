@@ -14,6 +14,17 @@ export interface Output {
   readonly isTTY?: boolean | undefined;
 }
 
+/** From good to bad. */
+const ORDER = [
+  'OK',
+  'NON-STRICT',
+  'INFORMATIONAL',
+  'UNIMPLEMENTED',
+  'FAILED BY CLIENT',
+  'WRONG CODE',
+  'UNCLEAN',
+  'FAILED',
+];
 const CLEAR_LINE = '\r\u{1b}[K';
 /** Without a terminal: cases between two signs of life. */
 const CASES_PER_LINE = 100;
@@ -58,13 +69,21 @@ export function describeResult(result: CaseResult): string {
   return `${id} ${verdict}: ${title}. ${why}`;
 }
 
-/** How often each verdict was given: `514 OK, 3 INFORMATIONAL`. */
+/** How often each verdict was given: `514 OK, 3 INFORMATIONAL`; and how often a close was wrong. */
 export function summarize(results: readonly CaseResult[]): string {
-  return ['OK', 'NON-STRICT', 'INFORMATIONAL', 'UNIMPLEMENTED', 'FAILED']
-    .map(
-      (behavior) => [behavior, results.filter((one) => one.behavior === behavior).length] as const,
-    )
-    .filter(([, count]) => count > 0)
-    .map(([behavior, count]) => `${count} ${behavior}`)
-    .join(', ');
+  const verdicts = countEach(results.map(({ behavior }) => behavior));
+  const closes = countEach(results.map(({ behaviorClose }) => behaviorClose));
+  const wrong = [...closes].filter(([close]) => close !== 'OK' && close !== 'INFORMATIONAL');
+  return `${describeCounts([...verdicts])}${wrong.length === 0 ? '' : `; closes: ${describeCounts(wrong)}`}`;
+}
+
+function countEach(words: readonly string[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const word of words) counts.set(word, (counts.get(word) ?? 0) + 1);
+  return counts;
+}
+
+function describeCounts(counts: readonly (readonly [word: string, count: number])[]): string {
+  const sorted = counts.toSorted(([one], [other]) => ORDER.indexOf(one) - ORDER.indexOf(other));
+  return sorted.map(([word, count]) => `${count} ${word}`).join(', ');
 }

@@ -43,7 +43,7 @@ describe('tautline conform', () => {
     const { url } = await startEchoServer();
     const { code, out, err } = await run(url.href, '--cases', '1.1.1,1.2.1', '--exclude', '1.2');
     expect([code, err]).toEqual([0, '']);
-    expect(out).toBe(`testing ${url.href} in 1 cases\nserver: 1 OK\n`);
+    expect(out).toBe(`testing ${url.href}, cases: 1\nserver: 1 OK\n`);
   });
 
   it('ends with 1 where something failed', async () => {

@@ -7,7 +7,7 @@ import { FuzzServer, type ServerRun } from '../../src/conform/fuzz-server.ts';
 import type { CaseResult } from '../../src/conform/result.ts';
 import { selectCases } from '../../src/conform/select.ts';
 import { CERTIFICATE, KEY } from '../support/certificate.ts';
-import { CALM, findCase } from '../support/conform-judge.ts';
+import { findCase, REAL } from '../support/conform-judge.ts';
 import { visit } from '../support/conform-servers.ts';
 
 const SOME = selectCases(CASES, '1.1.1,2.2,5.3');
@@ -15,7 +15,7 @@ const SOME = selectCases(CASES, '1.1.1,2.2,5.3');
 async function start(
   options: Partial<ServerRun> = {},
 ): Promise<{ server: FuzzServer; port: number }> {
-  const server = new FuzzServer({ port: 0, cases: SOME, settings: CALM, ...options });
+  const server = new FuzzServer({ port: 0, cases: SOME, settings: REAL, ...options });
   const port = await server.listen();
   onTestFinished(() => server.close());
   return { server, port };
@@ -90,6 +90,7 @@ describe('testing clients', () => {
     ['/runCase?case=4&agent=a', 'There is no such case'],
     ['/getCaseInfo?case=x', 'There is no such case'],
     ['/other', 'There is no /other'],
+    ['//', 'There is no /'],
   ])('refuses %s', async (target, body) => {
     const { port } = await start();
     expect(await visit(port, target)).toEqual({ status: '400', body, texts: [] });
@@ -134,7 +135,7 @@ describe('testing clients', () => {
 
   it('says where it cannot listen', async () => {
     const { port } = await start();
-    const second = new FuzzServer({ port, cases: SOME, settings: CALM });
+    const second = new FuzzServer({ port, cases: SOME, settings: REAL });
     await expect(second.listen()).rejects.toMatchObject({ code: 'EADDRINUSE' });
   });
 

@@ -9,7 +9,7 @@ import {
   type ExitCode,
 } from '../../src/conform/main.ts';
 import { CERTIFICATE, KEY } from '../support/certificate.ts';
-import { CALM, SHORT } from '../support/conform-judge.ts';
+import { REAL } from '../support/conform-judge.ts';
 import { TextOutput } from '../support/conform-results.ts';
 import { startEchoServer, visit } from '../support/conform-servers.ts';
 
@@ -27,18 +27,18 @@ describe('a run against a server', () => {
       url,
       cases: '2,6.1',
       exclude: '2.5',
-      settings: CALM,
+      settings: REAL,
       stdout,
     });
     expect(code).toBe(0);
-    expect(stdout.text).toBe(`testing ${url.href} in 13 cases\nserver: 13 OK\n`);
+    expect(stdout.text).toBe(`testing ${url.href}, cases: 13\nserver: 13 OK\n`);
   });
 
   it('fails by a verdict, and writes all of it down', async () => {
     const { url } = await startEchoServer({ flaw: 'sends Pongs without the payload' });
     const stdout = new TextOutput();
     const output = await makeDirectory();
-    const options = { url, cases: '2.1,2.2', settings: SHORT, stdout, output, agent: 'echo' };
+    const options = { url, cases: '2.1,2.2', settings: REAL, stdout, output, agent: 'echo' };
     expect(await conformServer(options)).toBe(1);
     expect(stdout.text).toContain('\n2.2 FAILED: ');
     expect(stdout.text).toContain(`the report is ${output}/index.html\necho: 1 OK, 1 FAILED\n`);
@@ -51,7 +51,7 @@ describe('a run against a server', () => {
   it('fails from another verdict on, if one likes', async () => {
     const { url } = await startEchoServer();
     const stdout = new TextOutput();
-    const options = { url, cases: '6.4.3', settings: SHORT, stdout };
+    const options = { url, cases: '6.4.3', settings: { ...REAL, second: 300 }, stdout };
     expect(await conformServer(options)).toBe(0);
     expect(await conformServer({ ...options, failOn: 'non-strict' })).toBe(1);
   });
@@ -63,7 +63,7 @@ describe('a run against a server', () => {
     const running = conformServer({
       url,
       cases: '1.1',
-      settings: CALM,
+      settings: REAL,
       stdout,
       signal: controller.signal,
     });
@@ -75,13 +75,13 @@ describe('a run against a server', () => {
   it('rejects where there is no server', async () => {
     const server = await startEchoServer();
     server.close();
-    const options = { url: server.url, cases: '1.1', settings: SHORT, stdout: new TextOutput() };
+    const options = { url: server.url, cases: '1.1', settings: REAL, stdout: new TextOutput() };
     await expect(conformServer(options)).rejects.toThrow(/did not open: connect ECONNREFUSED/);
   });
 
   it('rejects what is no pattern', async () => {
     const url = new URL('ws://127.0.0.1:1');
-    const options = { url, cases: 'x', settings: SHORT, stdout: new TextOutput() };
+    const options = { url, cases: 'x', settings: REAL, stdout: new TextOutput() };
     await expect(conformServer(options)).rejects.toThrow(RangeError);
   });
 });
@@ -97,14 +97,14 @@ async function listen(
     const write = stdout.write.bind(stdout);
     stdout.write = (text) => {
       write(text);
-      const [, port] = /:([0-9]+) with/.exec(text) ?? [];
+      const [, port] = /:([0-9]+), cases/.exec(text) ?? [];
       if (port !== undefined) resolve(Number(port));
     };
   });
   const ended = conformClients({
     port: 0,
     cases: '1.1.1,2.2',
-    settings: CALM,
+    settings: REAL,
     stdout,
     signal,
     ...options,
@@ -121,7 +121,7 @@ describe('a run for clients', () => {
     await visit(port, '/runCase?case=2&agent=echo');
     await visit(port, '/updateReports?agent=echo');
     expect(await ended).toBe(0);
-    expect(stdout.text).toBe(`listening on ws://127.0.0.1:${port} with 2 cases\necho: 2 OK\n`);
+    expect(stdout.text).toBe(`listening on ws://127.0.0.1:${port}, cases: 2\necho: 2 OK\n`);
   });
 
   it('has its reports ready when it says goodbye to a client', async () => {
@@ -151,7 +151,7 @@ describe('a run for clients', () => {
     stop();
     expect(await ended).toBe(1);
     expect(stdout.text).toMatch(
-      /^listening on ws:\/\/\[::1\]:[0-9]+ with 2 cases\nnobody was tested\n$/,
+      /^listening on ws:\/\/\[::1\]:[0-9]+, cases: 2\nnobody was tested\n$/,
     );
   });
 

@@ -49,4 +49,14 @@ describe('a summary', () => {
     expect(summarize(results)).toBe('2 OK, 1 UNIMPLEMENTED, 1 FAILED');
     expect(summarize([])).toBe('');
   });
+
+  it('counts the closes that are wrong', () => {
+    const results = [
+      makeResult({ behaviorClose: 'FAILED' }),
+      makeResult({ behaviorClose: 'UNCLEAN' }),
+      makeResult({ behavior: 'FAILED', behaviorClose: 'UNCLEAN' }),
+      makeResult({ behavior: 'INFORMATIONAL', behaviorClose: 'INFORMATIONAL' }),
+    ];
+    expect(summarize(results)).toBe('2 OK, 1 INFORMATIONAL, 1 FAILED; closes: 2 UNCLEAN, 1 FAILED');
+  });
 });
