@@ -140,7 +140,7 @@ describe('testing clients', () => {
   });
 
   it('ends the connections that there are when it closes', async () => {
-    const { server, port } = await start();
+    const { server, port } = await start({ settings: { ...REAL, second: 50 } });
     const socket = connect(port, '127.0.0.1');
     socket.on('error', () => socket.destroy());
     await once(socket, 'connect');

@@ -51,7 +51,7 @@ describe('a run against a server', () => {
   it('fails from another verdict on, if one likes', async () => {
     const { url } = await startEchoServer();
     const stdout = new TextOutput();
-    const options = { url, cases: '6.4.3', settings: { ...REAL, second: 300 }, stdout };
+    const options = { url, cases: '6.4.3', settings: { ...REAL, second: 200 }, stdout };
     expect(await conformServer(options)).toBe(0);
     expect(await conformServer({ ...options, failOn: 'non-strict' })).toBe(1);
   });
