@@ -35,6 +35,19 @@ describe('a peer under test', () => {
     expect(other.writes.map(({ length }) => length)).toEqual([7, 7, 4, 4, 4, 2]);
   });
 
+  it('is sent bytes as single bytes, for which it has a little time', async () => {
+    const { peer, other } = openPeer('server', {}, 1000);
+    const sent = peer.send(HELLO, { size: 1 });
+    other.stream.once('data', () => setImmediate(() => other.send({ opcode: 8 })));
+    await sent;
+    // It could close after the first of seven.
+    expect(other.writes.filter(({ length }) => length === 1).length).toBeLessThan(7);
+    const quick = openPeer('server', {}, 20);
+    await quick.peer.send(HELLO, { size: 1 });
+    await quick.other.readFrames();
+    expect(quick.other.writes).toHaveLength(7);
+  });
+
   it('is sent no more bytes when it has closed', async () => {
     const { peer, other } = openPeer('server');
     const sent = peer.sendBytes(Buffer.alloc(100), 1);
