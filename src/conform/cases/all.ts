@@ -7,6 +7,8 @@
 import type { ConformCase } from '../case.ts';
 import { FRAMING } from './1-framing.ts';
 import { FRAGMENTS } from './10-fragments.ts';
+import { DEFLATE_12 } from './12-deflate.ts';
+import { DEFLATE_13 } from './13-deflate.ts';
 import { PINGS } from './2-pings.ts';
 import { RESERVED_BITS } from './3-reserved-bits.ts';
 import { OPCODES } from './4-opcodes.ts';
@@ -25,4 +27,6 @@ export const CASES: readonly ConformCase[] = [
   ...CLOSINGS,
   ...LIMITS,
   ...FRAGMENTS,
+  ...DEFLATE_12,
+  ...DEFLATE_13,
 ];

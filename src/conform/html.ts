@@ -1,0 +1,49 @@
+/**
+ * HTML in which whatever is put is text: names, reasons and bytes come from peers that may be hostile.
+ *
+ * @module
+ */
+
+/** Markup that is as it should be. Only `html` makes it. */
+export class Html {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+export type HtmlValue = string | number | Html | readonly Html[];
+
+/** A template whose values are escaped, unless they come from such a template themselves. */
+export function html(strings: TemplateStringsArray, ...values: readonly HtmlValue[]): Html {
+  let text = strings[0]!;
+  values.forEach((value, index) => {
+    text += renderValue(value) + strings[index + 1]!;
+  });
+  return new Html(text);
+}
+
+function renderValue(value: HtmlValue): string {
+  if (value instanceof Html) return value.text;
+  if (typeof value === 'object') return value.map(({ text }) => text).join('');
+  return escapeHtml(String(value));
+}
+
+const MARKUP = /[&<>"'`]/g;
+/** Control characters but for tab and line feed, and those that change the direction of what follows. */
+const UNSEEN =
+  // oxlint-disable-next-line no-control-regex -- they are what is looked for
+  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g;
+
+/** For text and for values of attributes in quotes. What cannot be seen is shown by its number. */
+export function escapeHtml(text: string): string {
+  return text
+    .replaceAll(UNSEEN, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`)
+    .replaceAll(MARKUP, (sign) => `&#${sign.charCodeAt(0)};`);
+}
+
+/** The beginning of a text that may be of any length. */
+export function shorten(text: string, length: number): string {
+  return text.length > length ? `${text.slice(0, length)}…` : text;
+}
