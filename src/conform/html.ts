@@ -17,11 +17,24 @@ export type HtmlValue = string | number | Html | readonly Html[];
 
 /** A template whose values are escaped, unless they come from such a template themselves. */
 export function html(strings: TemplateStringsArray, ...values: readonly HtmlValue[]): Html {
-  let text = strings[0]!;
+  const parts = compact(strings);
+  let text = parts[0]!;
   values.forEach((value, index) => {
-    text += renderValue(value) + strings[index + 1]!;
+    text += renderValue(value) + parts[index + 1]!;
   });
   return new Html(text);
+}
+
+const compacted = new WeakMap<TemplateStringsArray, readonly string[]>();
+
+/** Without the indentation that a template has in its source: there are thousands of rows. */
+function compact(strings: TemplateStringsArray): readonly string[] {
+  let parts = compacted.get(strings);
+  if (parts === undefined) {
+    parts = strings.map((part) => part.replaceAll(/\n\s+/g, '\n'));
+    compacted.set(strings, parts);
+  }
+  return parts;
 }
 
 function renderValue(value: HtmlValue): string {

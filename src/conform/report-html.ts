@@ -156,19 +156,15 @@ function renderCase(result: CaseResult): Html {
   const isGood = CLASSES[behavior] === 'good' && CLASSES[behaviorClose] === 'good';
   return html`<details id="${anchorOf(agent, id)}">
     <summary>
-      <span class="id">${id}</span
-      ><span>${title}</span>${renderBadge(behavior)}${renderBadge(behaviorClose)}<span
-        class="time quiet"
-        >${duration} ms</span
-      >
+      <span class="id">${id}</span> <span>${title}</span> ${renderBadge(behavior)}
+      ${renderBadge(behaviorClose, `close ${behaviorClose}`)}
+      <span class="time quiet">${duration} ms</span>
     </summary>
     <dl>
-      <dt>Done</dt>
-      <dd>${title}</dd>
       <dt>Expected</dt>
       <dd>${renderExpected(expected)}</dd>
       <dt>Received</dt>
-      <dd>${renderLines(received)}</dd>
+      <dd>${renderReceived(expected, received)}</dd>
       <dt>Verdict</dt>
       <dd>${renderBadge(behavior)} ${shorten(result.sentence, MAX_SENTENCE)}</dd>
       <dt>Closing</dt>
@@ -182,11 +178,17 @@ function renderCase(result: CaseResult): Html {
 }
 
 function renderExpected(expected: CaseResult['expected']): Html {
-  if (expected.size === 0) return html`What the title says.`;
+  if (expected.size === 0) return html`the case decides by itself: see its verdict`;
   const parts = [...expected].map(
     ([behavior, lines]) => html`<div>${behavior}: ${renderLines(lines)}</div>`,
   );
   return html`${parts}`;
+}
+
+/** Where a case decides itself, it takes what comes, and leaves only what it objects to. */
+function renderReceived(expected: CaseResult['expected'], received: readonly string[]): Html {
+  const isTaken = expected.size === 0 && received.length === 0;
+  return isTaken ? html`see the verdict` : renderLines(received);
 }
 
 function renderLines(lines: readonly string[]): Html {

@@ -58,7 +58,7 @@ function renderEntry(entry: WireEntry): Html {
     <td>${key}</td>
     <td>${payloadLength}</td>
     <td class="hex">${spread(payload, MAX_PAYLOAD)}${isCut ? ' …' : ''}</td>
-    <td>${meaning}</td>
+    <td class="meaning">${meaning}</td>
   </tr> `;
 }
 
@@ -85,7 +85,7 @@ export function renderLog(log: WireLog, isGood: boolean): Html {
     ...entries.slice(entries.length - tail).map(renderEntry),
   ];
   const heads = handshake.map(
-    (text) => html`<pre>${shorten(text.trimEnd(), MAX_HANDSHAKE)}</pre> `,
+    (text) => html`<pre>${shorten(text.replaceAll('\r\n', '\n').trimEnd(), MAX_HANDSHAKE)}</pre> `,
   );
   const frames =
     shown.length === 0

@@ -26,7 +26,7 @@ const LAYOUT = `
 body { margin: 0 auto; max-width: 75rem; padding: 1rem 1.5rem 4rem; font: 1rem/1.5 system-ui, sans-serif;
   color: var(--page-ink); background: var(--page-ground); }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.3rem; margin-top: 2.5rem; } h3 { font-size: 1.05rem; margin: 1.5rem 0 .5rem; }
-a { color: inherit; }
+a { color: inherit; text-decoration: none; }
 table { border-collapse: collapse; }
 th, td { padding: .25rem .6rem; text-align: left; vertical-align: top; border-bottom: 1px solid var(--none-ground); }
 .wide { overflow-x: auto; }
@@ -44,6 +44,7 @@ pre { margin: 0; padding: .5rem; white-space: pre-wrap; overflow-wrap: anywhere;
 pre, .log { font: .8rem/1.45 ui-monospace, monospace; }
 .log { margin: 0 0 .8rem 1rem; }
 .log .hex { overflow-wrap: anywhere; min-width: 8rem; max-width: 20rem; }
+.log .meaning { overflow-wrap: anywhere; min-width: 14rem; }
 .log .judge { color: var(--told-ink); background: var(--told-ground); }
 .log .note { color: var(--quiet-ink); }
 @media (max-width: 45rem) { summary { grid-template-columns: 4rem 1fr; } dl { grid-template-columns: 1fr; } }

@@ -65,6 +65,7 @@ function hasInternals(stream: object): stream is Internals {
 /** No case has longer messages than 128 KiB. */
 const MAX_OUTPUT = 16 * 1024 * 1024;
 const TOO_LONG = `it makes more than ${MAX_OUTPUT} bytes`;
+const CLOSED = 'the connection is over';
 const NO_PROGRESS = 'zlib does not go on';
 const SCRATCH_SIZE = 256 * 1024;
 const MIN_DEFLATE_BITS = 9;
@@ -105,6 +106,7 @@ export class DirectContext implements ZlibContext {
   readonly #state: Uint32Array;
   readonly #outputSize: number;
   #error: string | undefined;
+  #isClosed = false;
 
   constructor(options: ContextOptions) {
     const stream = createStream(options);
@@ -126,6 +128,8 @@ export class DirectContext implements ZlibContext {
 
   /** The same, at once. */
   runNow(parts: readonly Buffer[]): Buffer {
+    // What is closed is not there any more: Node would end the process.
+    if (this.#isClosed) throw new Error(CLOSED);
     let size = 0;
     for (const part of parts) size = this.#runPart(part, size);
     return Buffer.from(scratch.subarray(0, size));
@@ -157,10 +161,11 @@ export class DirectContext implements ZlibContext {
   }
 
   reset(): void {
-    this.#handle.reset();
+    if (!this.#isClosed) this.#handle.reset();
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#stream.close();
   }
 }
@@ -171,6 +176,7 @@ export class StreamContext implements ZlibContext {
   #stream: ZlibStream;
   #output: Buffer[] = [];
   #outputSize = 0;
+  #isClosed = false;
 
   constructor(options: ContextOptions) {
     this.#options = options;
@@ -189,7 +195,9 @@ export class StreamContext implements ZlibContext {
     let isFresh = false;
     while (left.length > 0) {
       const before = this.#stream.bytesWritten;
-      await this.#write(left);
+      if (!this.#isClosed) await this.#write(left);
+      if (this.#outputSize > MAX_OUTPUT) throw new Error(TOO_LONG);
+      if (this.#isClosed) throw new Error(CLOSED);
       const taken = this.#stream.bytesWritten - before;
       left = left.subarray(taken);
       if (left.length === 0) return;
@@ -203,12 +211,14 @@ export class StreamContext implements ZlibContext {
   async #write(bytes: Buffer): Promise<void> {
     const stream = this.#stream;
     return new Promise((resolve, reject) => {
-      stream.once('error', reject);
+      const settle = (error?: Error): void => {
+        stream.off('error', settle).off('close', settle);
+        if (error === undefined) resolve();
+        else reject(error);
+      };
+      stream.on('error', settle).on('close', settle);
       stream.write(bytes);
-      stream.flush(constants.Z_SYNC_FLUSH, () => {
-        stream.off('error', reject);
-        resolve();
-      });
+      stream.flush(constants.Z_SYNC_FLUSH, () => settle());
     });
   }
 
@@ -217,17 +227,18 @@ export class StreamContext implements ZlibContext {
     stream.on('data', (chunk: Buffer) => {
       this.#output.push(chunk);
       this.#outputSize += chunk.length;
-      if (this.#outputSize > MAX_OUTPUT) stream.destroy(new Error(TOO_LONG));
+      if (this.#outputSize > MAX_OUTPUT) stream.destroy();
     });
     // An error that nobody waits for any more, as the connection is over, is no error.
     return stream.on('error', () => {});
   }
 
   reset(): void {
-    this.#stream.reset();
+    if (!this.#isClosed) this.#stream.reset();
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#stream.close();
   }
 }
@@ -271,8 +282,12 @@ function throws(run: () => unknown): boolean {
 
 let canBeDirect: boolean | undefined;
 
-/** The faster of the two that works on this Node. */
-export function createContext(options: ContextOptions): ZlibContext {
-  canBeDirect ??= isUsable();
-  return canBeDirect ? new DirectContext(options) : new StreamContext(options);
+/**
+ * @param isDirect whether to call what lies beneath the streams. Default: where that works
+ */
+export function createContext(
+  options: ContextOptions,
+  isDirect: boolean = (canBeDirect ??= isUsable()),
+): ZlibContext {
+  return isDirect ? new DirectContext(options) : new StreamContext(options);
 }
