@@ -110,6 +110,7 @@ async function exchange(
   let prepared = prepare(coder, slices.next(), isBinary, shape);
   for (let index = 0; index < count; index++) {
     const sent = await prepared;
+    if (sent === undefined) return failed(index, count, 'it could not be sent any more.');
     length += sent.length;
     if (index === LOGGED_MESSAGES) peer.log.pause();
     await peer.send(sent.frames);
@@ -120,7 +121,7 @@ async function exchange(
     const wrong = describeWrong(event, { kind: 'message', isBinary, payload: sent.payload });
     if (wrong === undefined) continue;
     if (event !== undefined) peer.events.unshift(event);
-    return { behavior: 'FAILED', sentence: `Message ${index + 1} of ${count}: ${wrong}` };
+    return failed(index, count, wrong);
   }
   const sentence =
     `All ${count} messages came back as they were sent: ` +
@@ -134,19 +135,27 @@ function describeWrong(event: PeerEvent | undefined, sent: PeerEvent): string | 
   return `it is not what came back. Sent: ${describeEvent(sent)}. Received: ${describeEvent(event)}`;
 }
 
-function prepare(
+function failed(index: number, count: number, why: string): Outcome {
+  return { behavior: 'FAILED', sentence: `Message ${index + 1} of ${count}: ${why}` };
+}
+
+/** @returns nothing where the connection ended before, and with it what compresses */
+async function prepare(
   coder: MessageCoder,
   payload: Buffer,
   isBinary: boolean,
-  { fragmentSize }: Shape,
-): Promise<Prepared> {
+  { fragmentSize = Number.POSITIVE_INFINITY }: Shape,
+): Promise<Prepared | undefined> {
   const opcode = isBinary ? OPCODE.BINARY : OPCODE.TEXT;
-  const prepared = coder.encode(payload).then((encoded) => ({
-    payload,
-    frames: fragment(opcode, encoded, fragmentSize ?? encoded.length, RSV1),
-    length: encoded.length,
-  }));
-  // It is awaited before the next message, and where the connection ends before that, it does not matter.
-  prepared.catch(() => {});
-  return prepared;
+  let encoded: Buffer;
+  try {
+    encoded = await coder.encode(payload);
+  } catch {
+    return undefined;
+  }
+  const frames =
+    encoded.length <= fragmentSize
+      ? [{ opcode, payload: encoded, rsv: RSV1 }]
+      : fragment(opcode, encoded, fragmentSize, RSV1);
+  return { payload, frames, length: encoded.length };
 }

@@ -75,6 +75,11 @@ function createJson(): Buffer {
   });
 }
 
+/** Goes up to `height` and down again. */
+function swing(position: number, height: number): number {
+  return Math.abs((position % (2 * height)) - height);
+}
+
 /** 512 by 512 shades of grey with the noise of a photograph, which hardly compresses. */
 function createBitmap(): Buffer {
   const random = randomFrom(0x12_0002);
@@ -87,8 +92,8 @@ function createBitmap(): Buffer {
   for (let shade = 0; shade < 256; shade++) bytes.writeUInt32LE(shade * 0x01_01_01, 54 + 4 * shade);
   for (let index = 0; index < side * side; index++) {
     const [x, y] = [index % side, Math.floor(index / side)];
-    const shade = 128 + 60 * Math.sin(x / 70) + 50 * Math.cos((x + 2 * y) / 110);
-    bytes[headerSize + index] = shade + random(12);
+    const shade = 20 + swing(x, 110) + swing(x + 2 * y, 90);
+    bytes[headerSize + index] = shade + random(10);
   }
   return bytes;
 }
