@@ -18,7 +18,7 @@ import {
   type Fault,
   serveEcho,
   urlOf,
-} from '../support/deflate-peer.ts';
+} from '../../support/conform-deflate-peer.ts';
 
 /** Where a peer is silent it is waited for, for ten of these. */
 const SECOND = 60;

@@ -48,6 +48,8 @@ const OFFICIAL: readonly (readonly [group: string, count: number])[] = [
   ['9.7', 6],
   ['9.8', 6],
   ['10.1', 1],
+  ...[1, 2, 3, 4, 5].map((part) => [`12.${part}`, 18] as const),
+  ...[1, 2, 3, 4, 5, 6, 7].map((part) => [`13.${part}`, 18] as const),
 ];
 
 describe('the cases', () => {

@@ -7,20 +7,20 @@
 
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
-import { DeflateCoder } from '../../../src/conform/deflate.ts';
+import { DeflateCoder } from '../../src/conform/deflate.ts';
 import {
   type DeflateParameters,
   readExtensions,
   readParameters,
   writeParameters,
-} from '../../../src/conform/deflate-parameters.ts';
+} from '../../src/conform/deflate-parameters.ts';
 import {
   checkResponse,
   createKey,
   createRequest,
   createResponse,
-} from '../../../src/conform/handshake.ts';
-import { receiveHead } from '../../../src/conform/read-head.ts';
+} from '../../src/conform/handshake.ts';
+import { receiveHead } from '../../src/conform/read-head.ts';
 import {
   encodeFrames,
   type Frame,
@@ -29,8 +29,8 @@ import {
   OPCODE,
   type ReceivedFrame,
   RSV1,
-} from '../../../src/conform/wire.ts';
-import { createContext } from '../../../src/conform/zlib-context.ts';
+} from '../../src/conform/wire.ts';
+import { createContext } from '../../src/conform/zlib-context.ts';
 
 /** What a peer may do wrong. */
 export type Fault =
