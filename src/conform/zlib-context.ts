@@ -68,6 +68,8 @@ const TOO_LONG = `it makes more than ${MAX_OUTPUT} bytes`;
 const CLOSED = 'the connection is over';
 const NO_PROGRESS = 'zlib does not go on';
 const SCRATCH_SIZE = 256 * 1024;
+/** A stream does not take a smaller `chunkSize`. */
+const MIN_OUTPUT = 64;
 const MIN_DEFLATE_BITS = 9;
 const MAX_BITS = 15;
 /** Finds what repeats, and is by far the fastest: the judge is not to be the slower of the two. */
@@ -86,7 +88,8 @@ function createStream({ kind, windowBits }: ContextOptions): ZlibStream {
  * window and what it wrote in the same step: a small window needs small steps, or it is not checked.
  */
 function outputSizeOf({ kind, windowBits }: ContextOptions): number {
-  return kind === 'inflate' && windowBits < MAX_BITS ? 1 << windowBits : SCRATCH_SIZE;
+  if (kind === 'deflate' || windowBits === MAX_BITS) return SCRATCH_SIZE;
+  return Math.max(MIN_OUTPUT, (1 << windowBits) / 8);
 }
 
 let scratch = Buffer.allocUnsafeSlow(SCRATCH_SIZE);

@@ -232,7 +232,9 @@ export function urlOf(address: AddressInfo | string | null): URL {
 export async function echoAt(url: URL, offer: string | undefined, fault?: Fault): Promise<void> {
   const socket = connect(Number(url.port), url.hostname);
   socket.on('error', () => {});
-  const closed = once(socket, 'close');
+  const closed = new Promise((resolve) => {
+    socket.on('close', resolve);
+  });
   const key = createKey();
   const target = `${url.pathname}${url.search}`;
   socket.write(createRequest({ host: url.host, target, extensions: offer }, key));
