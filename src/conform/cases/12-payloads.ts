@@ -98,23 +98,32 @@ function createBitmap(): Buffer {
   return bytes;
 }
 
+/** Lines of some words. Whole lines come again, as they do in verses and in pages. */
+function createLines(size: number, list: readonly string[], random: Random): string[] {
+  return Array.from({ length: size }, () =>
+    Array.from({ length: 4 + random(6) }, () => pick(list, random)).join(' '),
+  );
+}
+
 /** Verses with umlauts in one byte each (ISO 8859-1): no UTF-8, and so binary. */
 function createGerman(): Buffer {
   const random = randomFrom(0x12_0003);
+  const lines = createLines(700, GERMAN, random);
   return fill(222_218, (index) => {
-    const line = Array.from({ length: 4 + random(5) }, () => pick(GERMAN, random)).join(' ');
-    return `${index % 8 === 0 ? '\r\n' : ''}${line}${pick([',', '.', ';', '!', '?'], random)}\r\n`;
+    const line = `${pick(lines, random)}${pick([',', '.', ';', '!', '?'], random)}\r\n`;
+    return index % 8 === 0 ? `\r\n${line}` : line;
   });
 }
 
 function createHtml(): Buffer {
   const random = randomFrom(0x12_0004);
+  const lines = createLines(500, ENGLISH, random);
   return fill(263_527, (index) => {
     if (index === 0) return '<!doctype html>\n<html>\n<body>\n';
     const tag = pick(TAGS, random);
-    const line = Array.from({ length: 3 + random(12) }, () => pick(ENGLISH, random)).join(' ');
     const id = random(3) === 0 ? ` id="part-${index}"` : '';
-    return `${'  '.repeat(random(6))}<${tag} class="${pick(ENGLISH, random)}"${id}>${line}</${tag}>\n`;
+    const indent = '  '.repeat(random(6));
+    return `${indent}<${tag} class="${pick(ENGLISH, random)}"${id}>${pick(lines, random)}</${tag}>\n`;
   });
 }
 
