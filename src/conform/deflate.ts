@@ -13,7 +13,7 @@ import {
   readParameters,
   writeParameters,
 } from './deflate-parameters.ts';
-import type { Extension, ExtensionAnswer, MessageCoder } from './extension.ts';
+import type { Extension, MessageCoder } from './extension.ts';
 import { sentenceOf } from './sentence.ts';
 import { type ContextOptions, createContext, type ZlibContext } from './zlib-context.ts';
 
@@ -83,7 +83,7 @@ function acceptAnswer(offers: readonly DeflateParameters[], text: string): Messa
   return new DeflateCoder(directionOf('client', answer), directionOf('server', answer));
 }
 
-function answerOffer(wishes: readonly Wish[], text: string): ExtensionAnswer | undefined {
+function answerOffer(wishes: readonly Wish[], text: string): ReturnType<Extension['answerOffer']> {
   const offers = readExtensions(text).flatMap((extension) => offerIn(extension) ?? []);
   for (const wish of wishes) {
     const offer = offers.find(

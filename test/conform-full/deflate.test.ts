@@ -1,7 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { ConformCase } from '../../src/conform/case.ts';
 import { DEFLATE_12 } from '../../src/conform/cases/12-deflate.ts';
 import { DEFLATE_13 } from '../../src/conform/cases/13-deflate.ts';
@@ -9,71 +6,45 @@ import { testServer } from '../../src/conform/fuzz-client.ts';
 import { FuzzServer } from '../../src/conform/fuzz-server.ts';
 import type { CaseResult } from '../../src/conform/result.ts';
 import { DEFAULT_SETTINGS } from '../../src/conform/settings.ts';
+import {
+  judgeClient as judgeClientProcess,
+  judgeServer as judgeServerProcess,
+} from '../support/conform-process.ts';
 import { echoAt, type Fault, FAULTS, serveEcho } from '../support/conform-deflate-peer.ts';
 
 /** `CONFORM_MESSAGES=1000` is the official length. */
 const MESSAGES = Number(process.env['CONFORM_MESSAGES'] ?? 20);
+const LONG = 40 * 60_000;
 const CASES: readonly ConformCase[] = [...DEFLATE_12, ...DEFLATE_13];
-const ECHO = fileURLToPath(new URL('../support/ws-echo.mjs', import.meta.url));
 
-const children: ChildProcess[] = [];
-afterEach(() => {
-  for (const child of children.splice(0)) child.kill();
-});
-
-function run(...args: readonly string[]): ChildProcess {
-  const child = spawn(process.execPath, [ECHO, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
-  children.push(child);
-  return child;
-}
-
-async function judgeWsServer(options: object, messages: number): Promise<CaseResult[]> {
-  const child = run('server', JSON.stringify(options));
-  const [port] = await once(child.stdout!, 'data');
-  const url = new URL(`ws://127.0.0.1:${Number(port)}`);
-  return testServer({
-    url,
-    agent: 'ws',
-    cases: CASES,
-    settings: { ...DEFAULT_SETTINGS, messages },
-  });
-}
-
-async function judgeWsClient(options: object, messages: number): Promise<readonly CaseResult[]> {
+/** As `ws-server.mjs` and `ws-client.mjs` are started with these options of ws. */
+async function judgeWs(options: object, messages: number): Promise<unknown[]> {
   const settings = { ...DEFAULT_SETTINGS, messages };
-  const server = new FuzzServer({ port: 0, cases: CASES, settings });
-  const port = await server.listen();
-  const url = `ws://127.0.0.1:${port}`;
-  await once(run('client', url, String(CASES.length), JSON.stringify(options)), 'exit');
-  const results = await server.collectResults();
-  await server.close();
-  return results.get('ws')!;
+  const flags = JSON.stringify(options);
+  const server = ['node', 'test/conform-full/ws-server.mjs', flags];
+  const client = ['node', 'test/conform-full/ws-client.mjs', 'URL', flags];
+  const outcomes = [
+    await judgeServerProcess(server, '12,13', settings),
+    await judgeClientProcess(client, '12,13', settings),
+  ];
+  return outcomes.map(({ summary, closes }) => [summary, closes]);
 }
-
-function expectAll(results: readonly CaseResult[], behavior: string): void {
-  const others = results.filter(
-    (result) => result.behavior !== behavior || result.behaviorClose !== 'OK',
-  );
-  expect(others.map(({ id, sentence, closeSentence }) => [id, sentence, closeSentence])).toEqual(
-    [],
-  );
-  expect(results.length).toBe(216);
-}
-
-const LONG = 15 * 60_000;
 
 describe('ws 8.23.0', () => {
-  it('passes all 216 cases as a server', { timeout: LONG }, async () => {
-    expectAll(await judgeWsServer({ perMessageDeflate: true }, MESSAGES), 'OK');
+  it('passes all 216 cases in both roles', { timeout: LONG }, async () => {
+    const outcomes = await judgeWs({ perMessageDeflate: true }, MESSAGES);
+    expect(outcomes).toEqual([
+      ['216 OK', []],
+      ['216 OK', []],
+    ]);
   });
 
-  it('passes all 216 cases as a client', { timeout: LONG }, async () => {
-    expectAll(await judgeWsClient({ perMessageDeflate: true }, MESSAGES), 'OK');
-  });
-
-  it('implements none of them without permessage-deflate', { timeout: LONG }, async () => {
-    expectAll(await judgeWsServer({ perMessageDeflate: false }, 1), 'UNIMPLEMENTED');
-    expectAll(await judgeWsClient({ perMessageDeflate: false }, 1), 'UNIMPLEMENTED');
+  it('implements none of them without permessage-deflate', async () => {
+    const outcomes = await judgeWs({ perMessageDeflate: false }, 1);
+    expect(outcomes).toEqual([
+      ['216 UNIMPLEMENTED', []],
+      ['216 UNIMPLEMENTED', []],
+    ]);
   });
 });
 
@@ -132,7 +103,12 @@ describe.each([
   ['client', judgeClient],
 ])('a %s', (_role, judge) => {
   it('without a fault passes', async () => {
-    expectAll(await judge(CASES), 'OK');
+    const results = await judge(CASES);
+    const others = results.filter(
+      ({ behavior, behaviorClose }) => behavior !== 'OK' || behaviorClose !== 'OK',
+    );
+    expect(others.map(({ id, sentence }) => [id, sentence])).toEqual([]);
+    expect(results.length).toBe(216);
   });
 
   it.each([...FAULTS.keys()])('with a fault fails wherever it shows: %s', async (fault) => {

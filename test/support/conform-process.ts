@@ -9,7 +9,7 @@ import { FuzzServer } from '../../src/conform/fuzz-server.ts';
 import { summarize } from '../../src/conform/progress.ts';
 import type { CaseResult } from '../../src/conform/result.ts';
 import { selectCases } from '../../src/conform/select.ts';
-import { DEFAULT_SETTINGS } from '../../src/conform/settings.ts';
+import { DEFAULT_SETTINGS, type Settings } from '../../src/conform/settings.ts';
 import { ServerProcess } from './server-process.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -24,7 +24,11 @@ export interface Outcome {
 }
 
 /** All cases against what this command starts, which prints `listening on` its URL. */
-export async function judgeServer(command: readonly string[], patterns: string): Promise<Outcome> {
+export async function judgeServer(
+  command: readonly string[],
+  patterns: string,
+  settings: Settings = DEFAULT_SETTINGS,
+): Promise<Outcome> {
   const server = await ServerProcess.start(
     command,
     /^listening on (wss?:\/\/127\.0\.0\.1:[0-9]+)$/m,
@@ -34,7 +38,7 @@ export async function judgeServer(command: readonly string[], patterns: string):
       url: new URL(server.url),
       agent: 'server',
       cases: selectCases(CASES, patterns),
-      settings: DEFAULT_SETTINGS,
+      settings,
       isInsecure: true,
     });
     return outcomeOf(results);
@@ -44,9 +48,13 @@ export async function judgeServer(command: readonly string[], patterns: string):
 }
 
 /** All cases against a client: the command, which is given the URL in place of `URL`. */
-export async function judgeClient(command: readonly string[], patterns: string): Promise<Outcome> {
+export async function judgeClient(
+  command: readonly string[],
+  patterns: string,
+  settings: Settings = DEFAULT_SETTINGS,
+): Promise<Outcome> {
   const cases = selectCases(CASES, patterns);
-  const server = new FuzzServer({ port: 0, cases, settings: DEFAULT_SETTINGS });
+  const server = new FuzzServer({ port: 0, cases, settings });
   const url = `ws://127.0.0.1:${await server.listen()}`;
   try {
     const [program = '', ...flags] = command.map((word) => (word === 'URL' ? url : word));

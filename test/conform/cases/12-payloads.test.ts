@@ -33,7 +33,15 @@ describe('the sources of compressed messages', () => {
       expect(source.read()).toBe(source.read());
       return createHash('sha256').update(source.read()).digest('hex').slice(0, 16);
     });
-    expect(digests).toMatchInlineSnapshot();
+    expect(digests).toMatchInlineSnapshot(`
+      [
+        "5ad58e58494016b8",
+        "ae4c50778bb034f0",
+        "7dae472939a1db10",
+        "e02a4a5de25264bd",
+        "87117a31aad5dc70",
+      ]
+    `);
   });
 });
 
