@@ -247,13 +247,10 @@ describe('createOriginCheck with what is no policy', () => {
     },
   );
 
-  it.each([5, null, undefined, {}, ['https://example.com']])(
-    'throws a TypeError for a list with %j in it',
-    (element) => {
-      const list = ['https://other.example', element];
-      expect(() => Reflect.apply(createOriginCheck, undefined, [list])).toThrow(TypeError);
-    },
-  );
+  it.each([5, null, undefined, {}])('throws a TypeError for a list with %j in it', (element) => {
+    const list = ['https://other.example', element];
+    expect(() => Reflect.apply(createOriginCheck, undefined, [list])).toThrow(TypeError);
+  });
 });
 
 describe('createOriginCheck with a function', () => {
