@@ -15,7 +15,7 @@ const CALM: Settings = { second: 20, messages: 3 };
 /** Over sockets: a machine that is busy with other tests is slow. */
 export const REAL: Settings = { second: 1000, messages: 3 };
 /** For those who do not do it. */
-export const SHORT: Settings = { second: 2, messages: 3 };
+const SHORT: Settings = { second: 2, messages: 3 };
 
 /** Runs a case against a server, or a client, that has this flaw. */
 export async function judge(
