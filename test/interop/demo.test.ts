@@ -14,7 +14,6 @@ import { launchChromium } from '../support/chromium.ts';
 import { ServerProcess } from '../support/server-process.ts';
 
 const READY = /^open (https?:\/\/localhost:[0-9]+) /m;
-/** Under a load that slows everything. */
 const PATIENCE = { timeout: 20_000 };
 const FOLDER = mkdtempSync(join(tmpdir(), 'demo-'));
 const SECURE = { KEY: join(FOLDER, 'key.pem'), CERT: join(FOLDER, 'cert.pem') };
@@ -73,6 +72,7 @@ async function nameOf(page: Page): Promise<string> {
 }
 
 async function rename(page: Page, name: string): Promise<void> {
+  await nameOf(page); // Which must not come between the two steps of filling the field.
   await page.fill('#name', name);
   await page.press('#name', 'Enter');
 }
