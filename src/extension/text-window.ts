@@ -35,12 +35,13 @@ export class TextWindow {
       this.forget();
       return;
     }
-    if (bytes.length >= this.#size) {
-      this.#text = Buffer.from(bytes.subarray(bytes.length - this.#size));
-      return;
-    }
-    const kept = Math.min(this.#text.length, this.#size - bytes.length);
-    this.#text = Buffer.concat([this.#text.subarray(this.#text.length - kept), bytes]);
+    const added = bytes.subarray(Math.max(0, bytes.length - this.#size));
+    const kept = Math.min(this.#text.length, this.#size - added.length);
+    // In memory of its own: a small buffer of Node would keep a whole pool alive.
+    const text = Buffer.allocUnsafeSlow(kept + added.length);
+    this.#text.copy(text, 0, this.#text.length - kept);
+    text.set(added, kept);
+    this.#text = text;
   }
 
   forget(): void {
