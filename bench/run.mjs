@@ -12,6 +12,7 @@ const QUICK = {
   micro: ['--rounds', '1', '--time', '20'],
   memory: ['--rounds', '1', '--connections', '200'],
   deflate: ['--rounds', '1', '--connections', '5', '--messages', '50'],
+  servers: ['--rounds', '1', '--seconds', '0.2', '--warmup', '0.1', '--peers', 'tautline,net'],
 };
 
 const { values: flags, positionals } = parseArgs({
