@@ -131,7 +131,7 @@ function decodeWorkloads() {
       });
     }
   }
-  const sink = { onHead: noop, onPayload: noop };
+  const sink = { onWhole: noop, onHead: noop, onPayload: noop };
   const decoder = new FrameDecoder(sink, true, false);
   workloads.push({
     name: 'server: decoder alone, 32 B',

@@ -408,8 +408,9 @@ export class Connection extends Sending implements MessageSink, IntakeOwner {
   }
 
   protected onSent(): void {
+    // What is sent in the turn leaves at its end.
     if (this.#intake.isInTurn) this.#replied = true;
-    this.announce();
+    else this.announce();
   }
 
   private tellDrain(): void {

@@ -10,6 +10,7 @@ import { ConnectionClosedError, type ProtocolError, asError, warn } from '../err
 import type { PerMessageDeflate } from '../extension/permessage-deflate.ts';
 import { CLOSE_CODE } from '../frame/close-code.ts';
 import { type MessageOpcode, OPCODE } from '../frame/opcode.ts';
+import { asciiToString, utf8ToString } from '../frame/text.ts';
 import { Connection } from './connection.ts';
 import { Consumers, type ConsumersOwner } from './consumers.ts';
 import type { ConnectionHandler, Role } from './handler.ts';
@@ -352,7 +353,8 @@ export class Endpoint implements ConnectionHandler, ConsumersOwner {
     ascii: boolean,
   ): void {
     if (opcode === OPCODE.TEXT && this.#options.text === 'string') {
-      this.consumers.receive(source.toString(ascii ? 'latin1' : 'utf8', start, end), false);
+      const text = ascii ? asciiToString(source, start, end) : utf8ToString(source, start, end);
+      this.consumers.receive(text, false);
     } else {
       this.consumers.receive(ownBytes(source, start, end), opcode === OPCODE.BINARY);
     }

@@ -14,6 +14,7 @@ import { MAX_CONTROL_SIZE } from '../frame/header.ts';
 import { type MessageOpcode, OPCODE, isControl } from '../frame/opcode.ts';
 import { Utf8Validator, isAscii, isValidUtf8 } from '../frame/utf8.ts';
 import { violation } from '../frame/violation.ts';
+import { isKeptAsView } from './payload.ts';
 
 /** What an {@link Inbound} speaks to. The bytes are the receiver's for as long as the call lasts. */
 export interface MessageSink {
@@ -133,6 +134,20 @@ export class Inbound implements FrameSink, InflateSink {
     this.#fin = fin;
   }
 
+  onWhole(opcode: number, source: Buffer, start: number, end: number, ascii: boolean): void {
+    const { maxPayload, maxFragments } = this.#limits;
+    const isPlain = this.#opcode === NO_MESSAGE && !this.#nextInPieces && maxFragments >= 1;
+    if (!isPlain || end - start > maxPayload) {
+      // It breaks a rule, or is wanted in pieces: there it is told which.
+      this.onHead(opcode, true, false, end - start);
+      this.onPayload(source, start, end, 0, ascii);
+    } else if (opcode === OPCODE.TEXT) {
+      this.giveText(source, start, end, ascii);
+    } else {
+      this.#sink.onMessage(OPCODE.BINARY, source, start, end, ascii);
+    }
+  }
+
   onPayload(source: Buffer, start: number, end: number, remaining: number, ascii: boolean): void {
     if (isControl(this.#frameOpcode)) {
       this.onControlPayload(source, start, end, remaining);
@@ -162,14 +177,22 @@ export class Inbound implements FrameSink, InflateSink {
 
   /** A message that lies in one piece. */
   private giveWhole(source: Buffer, start: number, end: number, ascii: boolean): void {
-    const opcode = this.#opcode === OPCODE.TEXT ? OPCODE.TEXT : OPCODE.BINARY;
-    if (opcode === OPCODE.TEXT && !ascii) {
+    if (this.#opcode === OPCODE.TEXT) {
+      this.giveText(source, start, end, ascii);
+      return;
+    }
+    this.#opcode = NO_MESSAGE;
+    this.#sink.onMessage(OPCODE.BINARY, source, start, end, ascii);
+  }
+
+  private giveText(source: Buffer, start: number, end: number, ascii: boolean): void {
+    if (!ascii) {
       // What a server sends was not unmasked, so nobody has looked at it yet.
       ascii = end - start <= SCAN_UP_TO && isAscii(source, start, end);
       if (!ascii && !isValidUtf8(source, start, end)) throw violation('INVALID_UTF8');
     }
     this.#opcode = NO_MESSAGE;
-    this.#sink.onMessage(opcode, source, start, end, ascii);
+    this.#sink.onMessage(OPCODE.TEXT, source, start, end, ascii);
   }
 
   private giveKept(): void {
@@ -205,8 +228,8 @@ export class Inbound implements FrameSink, InflateSink {
   /** What came out of it is treated as if it had come like that. */
   onInflated(source: Buffer, start: number, end: number, last: boolean): void {
     if (end - start > this.inflatedRoom) throw violation('MESSAGE_TOO_BIG');
-    // What fills much of its buffer may be kept as a view, and the inflater uses its own again.
-    const isSmall = 4 * (end - start) < source.length;
+    // What would be kept as a view is copied: the inflater uses its buffer again.
+    const isSmall = !isKeptAsView(end - start, source.length);
     if (this.#inPieces) {
       if (isSmall) this.onPiece(source, start, end, last, false);
       else this.onPiece(Buffer.from(source.subarray(start, end)), 0, end - start, last, false);

@@ -141,6 +141,7 @@ export class Outbound {
    * for a message that is compressed elsewhere.
    */
   get isBlocked(): boolean {
+    if (!this.#writer.isBlocked && !this.#isDeflating) return false;
     const { highWaterMark } = this.#limits;
     if (this.#isDeflating && this.waitingSize > highWaterMark) return true;
     return this.#writer.isBlocked && this.#writer.unsentSize > highWaterMark;
@@ -148,6 +149,8 @@ export class Outbound {
 
   /** Whether there is still room below the high-water mark. Remembers who was told no. */
   hasRoom(): boolean {
+    const { highWaterMark } = this.#limits;
+    if (this.isPlain && this.#writer.pendingSize <= highWaterMark) return true;
     if (this.isBelowHighWaterMark()) return true;
     this.#messagesWait = true;
     return false;
@@ -208,6 +211,14 @@ export class Outbound {
     data: string | Uint8Array,
     compress: boolean = true,
   ): SendResult {
+    // What nearly every message meets, looked at at once: the rest of this class is for the others.
+    if (this.isPlain && this.#deflating === null) {
+      const most = typeof data === 'string' ? 3 * data.length : data.length;
+      if (this.#writer.pendingSize + most + MAX_HEADER_SIZE <= this.#limits.maxBackpressure) {
+        this.#writer.frame(FIN | opcode, data);
+        return SENT;
+      }
+    }
     if (!this.makesRoom(data, true)) return this.refuseMessage(opcode, data, compress, null);
     // What was kept is older, and there is something newer now.
     if (this.#latest !== null) this.dropLatest();
@@ -480,6 +491,11 @@ export class Outbound {
         this.frameKept(next);
       }
     }
+  }
+
+  /** Whether nothing waits but frames that the transport will take: for no turn, and for no room. */
+  private get isPlain(): boolean {
+    return !this.#writer.isBlocked && this.#latest === null && !this.mustWait;
   }
 
   /** Whether a message is under way, or others wait for their turn. */

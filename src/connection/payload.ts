@@ -54,8 +54,7 @@ export function toBytes(data: unknown): Uint8Array {
  */
 export function toTextBytes(data: unknown): Uint8Array {
   const bytes = toBytes(data);
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (!isValidUtf8(buffer, 0, buffer.length)) throw new TypeError('a text must be valid UTF-8');
+  if (!isValidUtf8(bytes, 0, bytes.length)) throw new TypeError('a text must be valid UTF-8');
   return bytes;
 }
 
@@ -86,18 +85,31 @@ function checkBytes(data: Uint8Array): void {
   }
 }
 
+/** A view keeps at most so many times its own size alive. */
+const MAX_VIEW_COST = 16;
+
+/** Up to this many bytes a loop is cheaper than a call (32 bytes: 69 ns and 97 ns). */
+const LOOP_UP_TO = 40;
+
 /**
- * A copy costs less than what a view would keep alive: a chunk of up to 64 KiB for a few bytes. So
- * only bytes that fill at least half of their buffer are given out as a view of it.
+ * Whether so many bytes of a buffer are kept as a view. That is cheaper than a copy (47 ns; 169 ns for
+ * 1 KiB), but a few bytes would keep a chunk of up to 64 KiB alive.
  */
+export function isKeptAsView(size: number, bufferSize: number): boolean {
+  return size * MAX_VIEW_COST >= bufferSize;
+}
+
+/** Bytes to keep, of a buffer that nobody writes to any more. */
 export function ownBytes(source: Buffer, start: number, end: number): Buffer {
-  return 2 * (end - start) >= source.length
+  return isKeptAsView(end - start, source.length)
     ? source.subarray(start, end)
     : copyBytes(source, start, end);
 }
 
 export function copyBytes(source: Buffer, start: number, end: number): Buffer {
-  const bytes = Buffer.allocUnsafe(end - start);
-  source.copy(bytes, 0, start, end);
+  const size = end - start;
+  const bytes = Buffer.allocUnsafe(size);
+  if (size > LOOP_UP_TO) source.copy(bytes, 0, start, end);
+  else for (let i = 0; i < size; i++) bytes[i] = source[start + i]!;
   return bytes;
 }

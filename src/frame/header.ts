@@ -10,7 +10,7 @@ export const FIN = 0x80;
 /** RSV1, which an extension such as permessage-deflate may claim (section 5.2). */
 export const RSV1 = 0x40;
 /** The mask bit, first of the second byte. */
-const MASK = 0x80;
+export const MASK = 0x80;
 
 /** 2 bytes, 8 of extended payload length, 4 of masking-key. */
 export const MAX_HEADER_SIZE = 14;

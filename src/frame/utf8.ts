@@ -72,7 +72,10 @@ export function isAscii(bytes: Uint8Array, start: number, end: number): boolean 
 
 /** Whether `bytes[start, end)` is valid UTF-8 from its first byte to its last. */
 export function isValidUtf8(bytes: Uint8Array, start: number, end: number): boolean {
-  if (end - start >= NATIVE_FROM) return isUtf8(bytes.subarray(start, end));
+  if (end - start >= NATIVE_FROM) {
+    // A view costs more than a short text.
+    return isUtf8(end - start === bytes.length ? bytes : bytes.subarray(start, end));
+  }
   return walk(BETWEEN, bytes, start, end) === BETWEEN;
 }
 

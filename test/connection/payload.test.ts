@@ -7,6 +7,7 @@ import {
   copyBytes,
   isBlob,
   isBytes,
+  isKeptAsView,
   ownBytes,
   toBytes,
   toTextBytes,
@@ -176,13 +177,18 @@ describe('what a connection takes', () => {
 });
 
 describe('what a connection gives', () => {
-  it('is a view where the bytes fill half of their chunk, and a copy where they do not', () => {
-    const chunk = Buffer.from('0123456789');
-    const half = ownBytes(chunk, 3, 8);
-    expect([half.toString(), half.buffer === chunk.buffer]).toEqual(['34567', true]);
-    const less = ownBytes(chunk, 3, 7);
-    chunk.fill('z');
-    expect([half.toString(), less.toString()]).toEqual(['zzzzz', '3456']);
+  it('is a view where the bytes fill a sixteenth of their chunk, and a copy where they do not', () => {
+    for (const size of [2, 3, 50, 3000]) {
+      const chunk = Buffer.alloc(16 * size, 'a');
+      const part = ownBytes(chunk, 5, 5 + size);
+      const less = ownBytes(chunk, 5, 4 + size);
+      expect([part.length, less.length]).toEqual([size, size - 1]);
+      chunk.fill('z');
+      expect(part.toString()).toBe('z'.repeat(size));
+      expect(less.toString()).toBe('a'.repeat(size - 1));
+      expect(isKeptAsView(size, chunk.length)).toBe(true);
+      expect(isKeptAsView(size - 1, chunk.length)).toBe(false);
+    }
   });
 
   it('may be empty', () => {

@@ -193,6 +193,10 @@ describe('decoding', () => {
           const sink = new RecordingSink();
           const decoder = new FrameDecoder(
             {
+              onWhole: (...call) => {
+                sink.onWhole(...call);
+                if (stops.next().value) decoder.stop();
+              },
               onHead: (...call) => sink.onHead(...call),
               onPayload: (...call) => {
                 sink.onPayload(...call);

@@ -9,6 +9,12 @@ export class RecordingSink implements FrameSink {
   #head = '';
   #payload = '';
 
+  /** The same as its two halves: whether a frame comes whole is no matter of what it is. */
+  onWhole(opcode: number, source: Buffer, start: number, end: number, ascii: boolean): void {
+    this.onHead(opcode, true, false, end - start);
+    this.onPayload(source, start, end, 0, ascii);
+  }
+
   onHead(opcode: number, fin: boolean, rsv1: boolean, length: number): void {
     this.#head = `${opcode} ${fin} ${rsv1} ${length}`;
     this.#payload = '';
