@@ -8,7 +8,8 @@
 
 import { FrameEncoder, maxTextFrameSize } from '../frame/encoder.ts';
 import { MAX_HEADER_SIZE, headerSize, writeHeader } from '../frame/header.ts';
-import { type Slab, SLAB_SIZE, slabWithRoom } from './slab.ts';
+import type { SharedPage } from './shared-page.ts';
+import { type FrameMemory, SLAB_SIZE, type Slab, slabWithRoom } from './slab.ts';
 import type { Transport } from './transport.ts';
 
 /** A payload from this size on is cheaper to leave where it is than to copy. */
@@ -21,10 +22,10 @@ const MEASURE_FROM = 1024;
 const CLIENT_ENCODER = new FrameEncoder(true);
 const SERVER_ENCODER = new FrameEncoder(false);
 
-/** Bytes to write, and the slab that they lie in, where they do. */
+/** Bytes to write, and the memory of ours that they lie in, where they do. */
 interface Part {
   readonly bytes: Uint8Array;
-  readonly slab: Slab | null;
+  readonly memory: FrameMemory | null;
 }
 
 export class FrameWriter {
@@ -34,8 +35,8 @@ export class FrameWriter {
   /** Inside a call of the transport, which may call back. */
   #writing = false;
 
-  /** The run of bytes in a slab to which the next frame may be added. */
-  #slab: Slab | null = null;
+  /** The run of bytes, in a slab or in a shared page, to which the next frame may be added. */
+  #memory: FrameMemory | null = null;
   #runStart = 0;
   #runEnd = 0;
   /** What goes before that run, in order; with the slab that a part lies in, where it does. */
@@ -103,6 +104,18 @@ export class FrameWriter {
     if (this.#pendingSize >= SLAB_SIZE) this.write();
   }
 
+  /** The same for a frame that lies in a page, where it stays: `page.bytes[start, end)`. */
+  appendShared(page: SharedPage, start: number, end: number): void {
+    if (this.#memory !== page || this.#runEnd !== start) {
+      this.sealRun();
+      this.#memory = page;
+      this.#runStart = start;
+    }
+    this.#runEnd = end;
+    this.#pendingSize += end - start;
+    if (this.#pendingSize >= SLAB_SIZE) this.write();
+  }
+
   /** Puts one frame behind all that waits. */
   frame(first: number, data: string | Uint8Array): void {
     if (isLarge(data)) {
@@ -124,7 +137,7 @@ export class FrameWriter {
   /** The transport is gone: forgets what waits. */
   discard(): void {
     this.sealRun();
-    for (const { slab } of this.#parts ?? []) slab?.settle(true);
+    for (const { memory } of this.#parts ?? []) memory?.settle(true);
     this.#parts = null;
     this.#pendingSize = 0;
   }
@@ -155,10 +168,10 @@ export class FrameWriter {
   /** A slab with room at its end, where a run of ours ends or begins. */
   private claim(size: number): Slab {
     const slab = slabWithRoom(size);
-    if (this.#slab === slab && this.#runEnd === slab.end) return slab;
+    if (this.#memory === slab && this.#runEnd === slab.end) return slab;
     this.sealRun();
     slab.claim();
-    this.#slab = slab;
+    this.#memory = slab;
     this.#runStart = slab.end;
     this.#runEnd = slab.end;
     return slab;
@@ -166,14 +179,14 @@ export class FrameWriter {
 
   /** Ends the run: the next frame will not lie behind it. */
   private sealRun(): void {
-    const slab = this.#slab;
-    if (slab === null) return;
-    this.#slab = null;
-    this.addPart(slab.bytes.subarray(this.#runStart, this.#runEnd), slab);
+    const memory = this.#memory;
+    if (memory === null) return;
+    this.#memory = null;
+    this.addPart(memory.view(this.#runStart, this.#runEnd), memory);
   }
 
-  private addPart(bytes: Uint8Array, slab: Slab | null): void {
-    (this.#parts ??= []).push({ bytes, slab });
+  private addPart(bytes: Uint8Array, memory: FrameMemory | null): void {
+    (this.#parts ??= []).push({ bytes, memory });
   }
 
   /** Gives the transport all that waits, in one write where it lies together. */
@@ -193,42 +206,39 @@ export class FrameWriter {
     // Where bytes wait already, these will have to wait too, and would keep a whole slab from being
     // used again: a peer that reads nothing would cost many times the bytes that wait for it.
     const copies = !this.#mayOverwrite || transport.writableLength > 0;
-    const slab = this.#slab;
+    const memory = this.#memory;
     let parts = this.#parts;
     let accepted = true;
 
     // The state is right before the transport is called.
     this.#parts = null;
-    this.#slab = null;
+    this.#memory = null;
     this.#writtenSize += this.#pendingSize;
     this.#pendingSize = 0;
 
-    if (parts === null && slab !== null) {
-      accepted = transport.write(this.runOf(slab, copies));
-      slab.settle(copies || transport.writableLength === 0);
+    if (parts === null && memory !== null) {
+      const run = memory.view(this.#runStart, this.#runEnd);
+      accepted = transport.write(copies ? copyExactly(run) : run);
+      memory.settle(copies || transport.writableLength === 0);
     } else {
-      if (slab !== null) (parts ??= []).push({ bytes: this.runOf(slab, false), slab });
+      const run = memory?.view(this.#runStart, this.#runEnd);
+      if (run !== undefined) (parts ??= []).push({ bytes: run, memory });
       accepted = this.writeParts(parts ?? [], copies);
     }
     if (!accepted && transport.writableLength > 0) this.#blocked = true;
-  }
-
-  private runOf(slab: Slab, copies: boolean): Buffer {
-    const run = slab.bytes.subarray(this.#runStart, this.#runEnd);
-    return copies ? copyExactly(run) : run;
   }
 
   private writeParts(parts: readonly Part[], copies: boolean): boolean {
     const transport = this.#transport;
     let accepted = true;
     transport.cork();
-    for (const { bytes, slab } of parts) {
-      accepted = transport.write(copies && slab !== null ? copyExactly(bytes) : bytes);
+    for (const { bytes, memory } of parts) {
+      accepted = transport.write(copies && memory !== null ? copyExactly(bytes) : bytes);
     }
     transport.uncork();
     // Whether the network took them is known after uncork, which a transport may put off.
     const taken = transport.writableLength === 0;
-    for (const { slab } of parts) slab?.settle(copies || taken);
+    for (const { memory } of parts) memory?.settle(copies || taken);
     return accepted;
   }
 }

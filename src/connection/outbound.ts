@@ -13,6 +13,7 @@ import { FIN, MAX_HEADER_SIZE, RSV1 } from '../frame/header.ts';
 import { type MessageOpcode, OPCODE } from '../frame/opcode.ts';
 import { type Deflating, LATER } from './deflating.ts';
 import { FrameWriter } from './frame-writer.ts';
+import { Pongs } from './pongs.ts';
 import type { PreparedMessage } from './prepared.ts';
 import type { Transport } from './transport.ts';
 import { type Turn, Waiting, type WaitingMessage, keepMessage, sizeOf } from './waiting.ts';
@@ -48,9 +49,6 @@ export const DROPPED = 1;
 export const OVERFLOW = 2;
 export type SendResult = typeof SENT | typeof DROPPED | typeof OVERFLOW;
 
-/** Automatic Pongs that may wait for the network before only the newest is kept. */
-const MAX_PENDING_PONGS = 16;
-
 export class Outbound {
   readonly #writer: FrameWriter;
   readonly #limits: OutboundLimits;
@@ -75,9 +73,8 @@ export class Outbound {
   #latest: WaitingMessage | null = null;
   #dropped = 0;
 
-  #pendingPongs = 0;
-  /** The newest Ping payload that could not be answered yet. */
-  #unansweredPing: Buffer | null = null;
+  /** Made when the first Ping comes. */
+  #pongs: Pongs | null = null;
 
   /**
    * @param mayOverwrite - whether the transport is done with bytes as soon as its `writableLength`
@@ -212,12 +209,9 @@ export class Outbound {
     compress: boolean = true,
   ): SendResult {
     // What nearly every message meets, looked at at once: the rest of this class is for the others.
-    if (this.isPlain && this.#deflating === null) {
-      const most = typeof data === 'string' ? 3 * data.length : data.length;
-      if (this.#writer.pendingSize + most + MAX_HEADER_SIZE <= this.#limits.maxBackpressure) {
-        this.#writer.frame(FIN | opcode, data);
-        return SENT;
-      }
+    if (this.isPlain && this.#deflating === null && this.hasPlainRoom(data)) {
+      this.#writer.frame(FIN | opcode, data);
+      return SENT;
     }
     if (!this.makesRoom(data, true)) return this.refuseMessage(opcode, data, compress, null);
     // What was kept is older, and there is something newer now.
@@ -236,6 +230,10 @@ export class Outbound {
   sendPrepared(message: PreparedMessage, compress: boolean = true): SendResult {
     const { opcode, data } = message;
     if (this.#writer.isMasked) return this.sendMessage(opcode, data, compress);
+    if (this.isPlain && this.#deflating === null && this.hasPlainRoom(data)) {
+      this.appendPrepared(message, message.frame);
+      return SENT;
+    }
     if (!this.makesRoom(data, true)) return this.refuseMessage(opcode, data, compress, message);
     if (this.#latest !== null) this.dropLatest();
     if (this.mustWait) this.wait(keepMessage(opcode, data, compress, message));
@@ -250,7 +248,13 @@ export class Outbound {
       this.releaseWaiting();
     });
     if (frame === LATER) this.beginDeflating(message.data);
-    else this.#writer.append(frame ?? message.frame);
+    else this.appendPrepared(message, frame ?? message.frame);
+  }
+
+  private appendPrepared(message: PreparedMessage, frame: Uint8Array): void {
+    const { page, pageStart: start } = message;
+    if (page === null || frame !== message.frame) this.#writer.append(frame);
+    else this.#writer.appendShared(page, start, start + frame.length);
   }
 
   /** Frames a message now, or when it was compressed elsewhere: then the next ones wait. */
@@ -337,18 +341,9 @@ export class Outbound {
     this.#writer.frame(FIN | opcode, payload);
   }
 
-  /**
-   * Answers a Ping. "If an endpoint receives a Ping frame and has not yet sent Pong frame(s) in
-   * response to previous Ping frame(s), the endpoint MAY elect to send a Pong frame for only the
-   * most recently processed Ping frame" (section 5.5.3): so it is done when the network takes
-   * nothing and enough Pongs wait.
-   */
+  /** Answers a Ping. */
   sendPong(source: Buffer, start: number, end: number): void {
-    if (this.#writer.isBlocked && ++this.#pendingPongs > MAX_PENDING_PONGS) {
-      this.#unansweredPing = Buffer.from(source.subarray(start, end));
-      return;
-    }
-    this.#writer.frame(FIN | OPCODE.PONG, source.subarray(start, end));
+    (this.#pongs ??= new Pongs(this.#writer)).answer(source, start, end);
   }
 
   /** No more messages will be sent: forgets those that wait for their turn. */
@@ -369,7 +364,7 @@ export class Outbound {
   /** Nothing at all will be sent but what is in frames already, and a Close. */
   end(): void {
     this.endMessages();
-    this.#unansweredPing = null;
+    this.#pongs?.end();
     this.#messagesWait = false;
     this.#fragmentsWait = false;
   }
@@ -403,10 +398,7 @@ export class Outbound {
    */
   drain(): boolean {
     this.#writer.unblock();
-    this.#pendingPongs = 0;
-    const ping = this.#unansweredPing;
-    this.#unansweredPing = null;
-    if (ping !== null) this.#writer.frame(FIN | OPCODE.PONG, ping);
+    this.#pongs?.drain();
     return this.flush();
   }
 
@@ -496,6 +488,12 @@ export class Outbound {
   /** Whether nothing waits but frames that the transport will take: for no turn, and for no room. */
   private get isPlain(): boolean {
     return !this.#writer.isBlocked && this.#latest === null && !this.mustWait;
+  }
+
+  /** Whether so much has room behind what waits for the end of the turn. */
+  private hasPlainRoom(data: string | Uint8Array): boolean {
+    const most = typeof data === 'string' ? 3 * data.length : data.length;
+    return this.#writer.pendingSize + most + MAX_HEADER_SIZE <= this.#limits.maxBackpressure;
   }
 
   /** Whether a message is under way, or others wait for their turn. */

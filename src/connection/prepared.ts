@@ -6,9 +6,10 @@
 
 import { FrameEncoder } from '../frame/encoder.ts';
 import { PerMessageDeflate } from '../extension/permessage-deflate.ts';
-import { FIN, RSV1 } from '../frame/header.ts';
+import { FIN, RSV1, headerSize } from '../frame/header.ts';
 import { type MessageOpcode, OPCODE } from '../frame/opcode.ts';
 import { type Bytes, toBytes } from './payload.ts';
+import { type SharedPage, pageWithRoom } from './shared-page.ts';
 
 /** Is given the frame, or null where zlib has failed. */
 type Waiting = (frame: Uint8Array | null) => void;
@@ -26,6 +27,9 @@ export class PreparedMessage {
   readonly data: Uint8Array;
   /** The whole unmasked frame. */
   readonly frame: Uint8Array;
+  /** Where that lies, if it was framed to be sent at once: behind the one before it. */
+  readonly page: SharedPage | null = null;
+  readonly pageStart: number = 0;
   /**
    * The same compressed, for each kind of compressor that its connections have; or who waits for
    * it.
@@ -33,15 +37,25 @@ export class PreparedMessage {
   #deflated: Map<string, Uint8Array | Waiting[]> | null = null;
 
   /**
+   * @param passes - whether it is sent at once, to be forgotten then: what is kept must not keep the
+   *   frames of others in memory. Default: false
    * @throws {TypeError} for data that is neither a string nor bytes
    */
-  constructor(data: string | Bytes) {
+  constructor(data: string | Bytes, passes: boolean = false) {
     this.opcode = typeof data === 'string' ? OPCODE.TEXT : OPCODE.BINARY;
     const payload = typeof data === 'string' ? data : toBytes(data);
-    const frame = ENCODER.encodeAlone(FIN | this.opcode, payload);
     const size = typeof payload === 'string' ? Buffer.byteLength(payload) : payload.length;
-    this.frame = frame;
-    this.data = frame.subarray(frame.length - size);
+    const frameSize = headerSize(size, false) + size;
+    this.page = passes ? pageWithRoom(frameSize) : null;
+    if (this.page === null) {
+      this.frame = ENCODER.encodeAlone(FIN | this.opcode, payload);
+    } else {
+      this.pageStart = this.page.end;
+      this.page.end += frameSize;
+      this.frame = this.page.bytes.subarray(this.pageStart, this.page.end);
+      ENCODER.encodeInto(this.page.bytes, this.pageStart, FIN | this.opcode, payload, size);
+    }
+    this.data = this.frame.subarray(frameSize - size);
   }
 
   /**

@@ -18,7 +18,16 @@ import { wordsOf } from '../frame/mask.ts';
 
 export const SLAB_SIZE: number = 64 * 1024;
 
-export class Slab {
+/** Where frames of a connection lie side by side until they leave. */
+export interface FrameMemory {
+  /** Somebody begins a run of bytes. */
+  claim(): void;
+  /** That run was given to a transport, which has taken it at once or holds it still. */
+  settle(taken: boolean): void;
+  view(start: number, end: number): Buffer;
+}
+
+export class Slab implements FrameMemory {
   readonly bytes: Buffer = Buffer.allocUnsafeSlow(SLAB_SIZE);
   readonly words: Int32Array = wordsOf(this.bytes);
   /** Where the next frame goes. */
@@ -28,12 +37,14 @@ export class Slab {
   /** A transport still holds some of the bytes, so none may be overwritten. */
   #pinned = false;
 
-  /** Somebody begins a run of bytes. */
   claim(): void {
     this.#waiting++;
   }
 
-  /** That run was given to a transport, which has taken it at once or holds it still. */
+  view(start: number, end: number): Buffer {
+    return this.bytes.subarray(start, end);
+  }
+
   settle(taken: boolean): void {
     this.#waiting--;
     if (!taken) this.#pinned = true;

@@ -219,8 +219,10 @@ export class Socket<Data = unknown>
     if (arguments.length > 1) refuseCallback('send', arguments, WAIT_FOR_FLUSHED);
     const compress = options === undefined || mayCompress(options);
     if (typeof data === 'string') return this.#endpoint.send(OPCODE.TEXT, data, compress);
+    // The cheapest question first: what an ArrayBuffer is, is asked by its name.
+    const isPrepared = !ArrayBuffer.isView(data) && data instanceof PreparedMessage;
+    if (isPrepared) return this.#endpoint.sendPrepared(data, compress);
     if (isBytes(data)) return this.#endpoint.send(OPCODE.BINARY, toBytes(data), compress);
-    if (data instanceof PreparedMessage) return this.#endpoint.sendPrepared(data, compress);
     return this.sendParts(null, data, compress);
   }
 

@@ -74,14 +74,28 @@ export class FrameEncoder {
 
   /** A frame in a buffer of its own, exactly as large as the frame. */
   encodeAlone(first: number, payload: Uint8Array | string): Buffer {
-    const isText = typeof payload === 'string';
-    const length = isText ? Buffer.byteLength(payload) : payload.length;
+    const length = typeof payload === 'string' ? Buffer.byteLength(payload) : payload.length;
     const frame = Buffer.allocUnsafeSlow(headerSize(length, this.masked) + length);
-    const key = this.masked ? nextMaskingKey() : 0;
-    const bodyAt = writeHeader(frame, 0, first, length, this.masked, key);
-    if (isText) writeText(frame, payload, bodyAt);
-    else frame.set(payload, bodyAt);
-    if (this.masked) applyMask(frame, wordsOf(frame), bodyAt, frame.length, key, 0);
+    this.encodeInto(frame, 0, first, payload, length);
     return frame;
+  }
+
+  /**
+   * The same at `at` of a buffer that has room for it.
+   *
+   * @param length - of the payload, in bytes
+   */
+  encodeInto(
+    target: Buffer,
+    at: number,
+    first: number,
+    payload: Uint8Array | string,
+    length: number,
+  ): void {
+    const key = this.masked ? nextMaskingKey() : 0;
+    const bodyAt = writeHeader(target, at, first, length, this.masked, key);
+    if (typeof payload === 'string') writeText(target, payload, bodyAt);
+    else target.set(payload, bodyAt);
+    if (this.masked) applyMask(target, wordsOf(target), bodyAt, bodyAt + length, key, 0);
   }
 }

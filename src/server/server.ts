@@ -316,7 +316,7 @@ export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
   broadcast(data: string | Bytes | PreparedMessage, options: BroadcastOptions = {}): number {
     checkNames(options, BROADCAST_OPTION_NAMES, 'broadcast');
     const { except, filter } = options;
-    const message = data instanceof PreparedMessage ? data : this.prepare(data);
+    const message = data instanceof PreparedMessage ? data : new PreparedMessage(data, true);
     let count = 0;
     for (const socket of this.#sockets) {
       if (socket === except || (filter !== undefined && !filter(socket))) continue;
@@ -340,7 +340,7 @@ export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
     options: PublishOptions = {},
   ): number {
     checkNames(options, PUBLISH_OPTION_NAMES, 'publish');
-    const message = data instanceof PreparedMessage ? data : this.prepare(data);
+    const message = data instanceof PreparedMessage ? data : new PreparedMessage(data, true);
     return this.#topics.publish(topic, message, options.except, (error) => {
       this.tellError(asError(error));
     });

@@ -47,6 +47,26 @@ describe('a prepared message', () => {
     expect(message.data.buffer).toBe(message.frame.buffer);
   });
 
+  it('has its frame behind the one before it where both are sent at once, and otherwise alone', () => {
+    for (;;) {
+      const [one, two] = [new PreparedMessage('ä', true), new PreparedMessage(hex('00 ff'), true)];
+      // Otherwise a page was full between them.
+      if (one!.page !== two!.page) continue;
+      expect(two!.pageStart).toBe(one!.pageStart + one!.frame.length);
+      const { bytes } = one!.page!;
+      const together = bytes.subarray(one!.pageStart, two!.pageStart + two!.frame.length);
+      expect(together).toEqual(hex('81 02 c3 a4 82 02 00 ff'));
+      expect([Buffer.from(one!.data), Buffer.from(two!.data)]).toEqual([
+        hex('c3 a4'),
+        hex('00 ff'),
+      ]);
+      break;
+    }
+    expect(new PreparedMessage('kept').page).toBe(null);
+    const large = new PreparedMessage('x'.repeat(20_000), true);
+    expect([large.page, large.frame.length, large.data.length]).toEqual([null, 20_004, 20_000]);
+  });
+
   it('means exactly the bytes that a view shows', () => {
     const memory = Uint8Array.from([0, 1, 2, 3, 4, 5, 6, 7]).buffer;
     const shared = new SharedArrayBuffer(3);

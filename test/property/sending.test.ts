@@ -83,8 +83,11 @@ class Sender {
         this.send(step.opcode, step.size);
         return;
       case 'prepared':
+        // Every other one lies in a page that it shares with others.
         this.note(
-          connection.sendPrepared(new PreparedMessage(this.payload(this.number(), step.size))),
+          connection.sendPrepared(
+            new PreparedMessage(this.payload(this.number(), step.size), step.size % 2 === 0),
+          ),
         );
         return;
       case 'turn':
