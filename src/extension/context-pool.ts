@@ -28,7 +28,7 @@ export class ContextPool {
     return this.#kept.get(kind)?.pop() ?? create();
   }
 
-  /** Gives back what was taken, or another of its kind. */
+  /** Gives back what was taken, or another of its kind. It has failed, or remembers nothing. */
   give(kind: string, context: ZlibContext): void {
     let contexts = this.#kept.get(kind);
     if (contexts === undefined && this.#kept.size < MAX_KINDS) {
@@ -39,7 +39,6 @@ export class ContextPool {
       context.close();
       return;
     }
-    context.reset();
     contexts.push(context);
   }
 }

@@ -206,10 +206,8 @@ export class KeptInflater implements Inflater {
     if (context.isFailed || size > 0 || (unread !== 1 && !hasEnded)) {
       throw violation('INVALID_DEFLATE');
     }
-    if (this.#takeover) {
-      if (hasEnded) context.reset();
-      return;
-    }
+    if (hasEnded || !this.#takeover) context.reset();
+    if (this.#takeover) return;
     this.#context = null;
     pool.give(this.#kind, context);
   }

@@ -98,7 +98,7 @@ const step: fc.Arbitrary<Step> = fc.record({
 const steps = fc.array(step, { minLength: 1, maxLength: 8 });
 
 async function compress(deflater: Deflater, { data, way, parts }: Step): Promise<Buffer> {
-  if (way === 'now') return deflater.deflate(data);
+  if (way === 'now') return Buffer.from(deflater.deflate(data));
   if (way === 'later') return (await later(deflater, data))!;
   const pieces = cutAt(data, parts);
   return Buffer.concat(
