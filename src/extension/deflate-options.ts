@@ -10,9 +10,12 @@ export interface DeflateOptions {
   readonly threshold?: number | undefined;
   /** How hard zlib tries, 1 (fast) to 9 (small). Default: 3. */
   readonly level?: number | undefined;
-  /** Memory of one compressor, 1 to 9: 2^(memoryLevel + 9) bytes beside its windows. Default: 8. */
+  /** Memory of one compressor, 1 to 9: 2^(memoryLevel + 9) bytes beside its windows. Default: 6. */
   readonly memoryLevel?: number | undefined;
-  /** The window of our compressor, 9 to 15: it takes 2^(windowBits + 2) bytes. Default: 15. */
+  /**
+   * The window of our compressor, 9 to 15: it takes 2^(windowBits + 2) bytes. The peer is told, and needs
+   * no larger one. Default: up to 13, of which it is told nothing.
+   */
   readonly windowBits?: number | undefined;
   /**
    * Whether our compressor remembers the messages before: they become much smaller, and each
@@ -32,14 +35,26 @@ export interface DeflateOptions {
 }
 
 export type ResolvedDeflateOptions = {
-  readonly [name in keyof DeflateOptions]-?: NonNullable<DeflateOptions[name]>;
+  readonly [name in Exclude<keyof DeflateOptions, 'windowBits'>]-?: NonNullable<
+    DeflateOptions[name]
+  >;
+} & {
+  /** Undefined where nobody has chosen: {@link USUAL_WINDOW_BITS}, where the peer allows it. */
+  readonly windowBits: number | undefined;
 };
+
+/**
+ * The window of a compressor for which none was chosen. One of 15 bits, with the memory that goes with
+ * it, takes 150 KiB more on each connection, for which no cache of a processor has room: to compress
+ * 1 KiB takes 18 to 36 µs then, and 12 to 15 µs with this (the table is in docs/decisions.md).
+ */
+export const USUAL_WINDOW_BITS: number = 13;
 
 export const DEFAULT_DEFLATE: ResolvedDeflateOptions = {
   threshold: 1024,
   level: 3,
-  memoryLevel: 8,
-  windowBits: 15,
+  memoryLevel: 6,
+  windowBits: undefined,
   contextTakeover: true,
   peerWindowBits: 15,
   peerContextTakeover: true,

@@ -22,6 +22,11 @@ export interface DeflateTerms {
 
 const MAX_WINDOW_BITS = 15;
 
+/** The window of our compressor that the peer may count on. */
+function limitOf({ windowBits }: ResolvedDeflateOptions): number {
+  return windowBits ?? MAX_WINDOW_BITS;
+}
+
 /** The parameters of one extension. A number of `client_max_window_bits` without value is null. */
 interface Parameters {
   serverNoTakeover: boolean;
@@ -92,7 +97,7 @@ function answer(offered: Parameters, options: ResolvedDeflateOptions): DeflateAn
   const ownTakeover = options.contextTakeover && !offered.serverNoTakeover;
   // The client's is a hint that it can do without: it costs us a window less.
   const peerTakeover = options.peerContextTakeover && !offered.clientNoTakeover;
-  const ownWindowBits = Math.min(options.windowBits, offered.serverBits ?? MAX_WINDOW_BITS);
+  const ownWindowBits = Math.min(limitOf(options), offered.serverBits ?? MAX_WINDOW_BITS);
   // "A server MUST NOT include it unless the client offered it": then it has the largest.
   const mayLimit = offered.clientBits !== undefined;
   const limit = Math.min(options.peerWindowBits, offered.clientBits ?? MAX_WINDOW_BITS);
@@ -115,7 +120,8 @@ function answer(offered: Parameters, options: ResolvedDeflateOptions): DeflateAn
 
 /** The offer of a client with these options. */
 export function createDeflateOffer(options: ResolvedDeflateOptions): Extension {
-  const { contextTakeover, peerContextTakeover, windowBits, peerWindowBits } = options;
+  const { contextTakeover, peerContextTakeover, peerWindowBits } = options;
+  const windowBits = limitOf(options);
   const parameters: (readonly [string, string | true])[] = [];
   if (!peerContextTakeover) parameters.push(['server_no_context_takeover', true]);
   if (!contextTakeover) parameters.push(['client_no_context_takeover', true]);
@@ -165,10 +171,10 @@ function termsOf(answered: Parameters, options: ResolvedDeflateOptions): Deflate
   if (!options.peerContextTakeover && !answered.serverNoTakeover) return null;
   const peerWindowBits = answered.serverBits ?? MAX_WINDOW_BITS;
   if (peerWindowBits > options.peerWindowBits) return null;
-  if ((answered.clientBits ?? 0) > options.windowBits) return null;
+  if ((answered.clientBits ?? 0) > limitOf(options)) return null;
   return {
     ownTakeover: options.contextTakeover && !answered.clientNoTakeover,
-    ownWindowBits: answered.clientBits ?? options.windowBits,
+    ownWindowBits: answered.clientBits ?? limitOf(options),
     peerTakeover: !answered.serverNoTakeover,
     peerWindowBits,
   };

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { ResolvedDeflateOptions } from './deflate-options.ts';
+import { type ResolvedDeflateOptions, USUAL_WINDOW_BITS } from './deflate-options.ts';
 import type { DeflateTerms } from './deflate-params.ts';
 import { type Deflater, KeptDeflater } from './deflater.ts';
 import { type InflateSink, type Inflater, KeptInflater, type Later } from './inflater.ts';
@@ -25,6 +25,8 @@ const MAX_AT_ONCE = 16 * 1024;
 export class PerMessageDeflate {
   readonly options: ResolvedDeflateOptions;
   readonly terms: DeflateTerms;
+  /** The window of our compressor: that which was agreed on, or a smaller one. */
+  readonly #windowBits: number;
   #deflater: Deflater | null = null;
   #inflater: Inflater | null = null;
   #isClosed = false;
@@ -32,14 +34,14 @@ export class PerMessageDeflate {
   constructor(options: ResolvedDeflateOptions, terms: DeflateTerms) {
     this.options = options;
     this.terms = terms;
+    const most = options.windowBits === undefined ? USUAL_WINDOW_BITS : terms.ownWindowBits;
+    this.#windowBits = Math.min(terms.ownWindowBits, most);
   }
 
   /** Whether a message of so many bytes is compressed. */
   compresses(size: number): boolean {
     return (
-      size >= this.options.threshold &&
-      !this.#isClosed &&
-      this.terms.ownWindowBits >= LEAST_WINDOW_BITS
+      size >= this.options.threshold && !this.#isClosed && this.#windowBits >= LEAST_WINDOW_BITS
     );
   }
 
@@ -58,13 +60,13 @@ export class PerMessageDeflate {
 
   /** Makes a compressor of the same kind for a single message, which refers to nothing. */
   createAlone(): Deflater {
-    return createDeflater(this.options, this.terms.ownWindowBits, false);
+    return createDeflater(this.options, this.#windowBits, false);
   }
 
   /** What two connections have in common whose compressors write the same for the same message. */
   get kind(): string {
     const { level, memoryLevel, keepContexts } = this.options;
-    return `${level} ${memoryLevel} ${this.terms.ownWindowBits} ${keepContexts}`;
+    return `${level} ${memoryLevel} ${this.#windowBits} ${keepContexts}`;
   }
 
   /** A message was sent that the compressor has not seen. */
@@ -80,7 +82,7 @@ export class PerMessageDeflate {
   }
 
   private createDeflater(): Deflater {
-    return createDeflater(this.options, this.terms.ownWindowBits, this.terms.ownTakeover);
+    return createDeflater(this.options, this.#windowBits, this.terms.ownTakeover);
   }
 
   private createInflater(sink: InflateSink, later: Later): Inflater {

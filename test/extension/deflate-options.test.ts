@@ -16,8 +16,8 @@ describe('resolveDeflate', () => {
     const expected = {
       threshold: 1024,
       level: 3,
-      memoryLevel: 8,
-      windowBits: 15,
+      memoryLevel: 6,
+      windowBits: undefined,
       contextTakeover: true,
       peerWindowBits: 15,
       peerContextTakeover: true,

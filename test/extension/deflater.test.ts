@@ -32,7 +32,7 @@ describe('a deflater that keeps its context', () => {
       deflater.deflatePart(prose(100), true);
       await later(deflater, noise(30_000));
     }
-    expect(create.mock.calls).toEqual([[2, 8, 15]]);
+    expect(create.mock.calls).toEqual([[2, 6, 15]]);
   });
 
   it('shares it with no others of other terms', () => {

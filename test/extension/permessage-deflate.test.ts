@@ -96,21 +96,39 @@ describe('the kind of a permessage-deflate', () => {
     const { kind } = create();
     expect(create().kind).toBe(kind);
     expect(create({ ownTakeover: false, peerTakeover: false, peerWindowBits: 9 }).kind).toBe(kind);
-    const others = { threshold: 0, contextTakeover: false, windowBits: 9, peerWindowBits: 9 };
-    expect(create({}, { ...others, peerContextTakeover: false }).kind).toBe(kind);
+    const others = { threshold: 0, contextTakeover: false, windowBits: 13, peerWindowBits: 9 };
+    const limited = create({ ownWindowBits: 13 }, { ...others, peerContextTakeover: false });
+    expect(limited.kind).toBe(kind);
   });
 
   it('differs where one of their parameters does', () => {
     const kinds = [
       create(),
-      create({ ownWindowBits: 14 }),
+      create({ ownWindowBits: 14 }, { windowBits: 15 }),
       create({}, { level: 4 }),
+      create({ ownWindowBits: 12 }),
+      create({}, { windowBits: 15 }),
       create({}, { memoryLevel: 7 }),
       create({}, { keepContexts: false }),
       create({ ownWindowBits: 9 }, { level: 1, memoryLevel: 1 }),
       create({ ownWindowBits: 11 }, { level: 9, memoryLevel: 1 }),
     ].map(({ kind }) => kind);
     expect(new Set(kinds).size).toBe(kinds.length);
+  });
+});
+
+describe('the window of a compressor', () => {
+  it.each([
+    { agreed: 15, chosen: undefined, used: 13 },
+    { agreed: 10, chosen: undefined, used: 10 },
+    { agreed: 15, chosen: 15, used: 15 },
+    { agreed: 12, chosen: 15, used: 12 },
+  ])('is of $used bits where $agreed were agreed on, and $chosen chosen', (bits) => {
+    const made = vi.spyOn(zlibContext.ZlibContext, 'deflater');
+    const deflate = create({ ownWindowBits: bits.agreed }, { windowBits: bits.chosen });
+    deflate.deflater.deflate(TEXT);
+    // Perhaps behind a trial.
+    expect(made).toHaveBeenLastCalledWith(3, 6, bits.used);
   });
 });
 
