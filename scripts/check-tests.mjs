@@ -9,6 +9,7 @@ const NOTHING_TO_RUN = new Set([
   'conform/extension.ts',
   'extension/extension.ts',
   'connection/handler.ts',
+  'connection/outbound-limits.ts',
   'connection/socket-events.ts',
   'connection/transport.ts',
 ]);

@@ -10,7 +10,7 @@ export { type DeflateOptions } from './extension/deflate-options.ts';
 export { type Message } from './connection/delivery.ts';
 export { type SocketDuplexOptions } from './connection/duplex.ts';
 export { type MessageStream } from './connection/message-stream.ts';
-export { type BackpressurePolicy } from './connection/outbound.ts';
+export { type BackpressurePolicy } from './connection/outbound-limits.ts';
 export { type Bytes } from './connection/payload.ts';
 export { type Pieces } from './connection/pieces.ts';
 export { PreparedMessage } from './connection/prepared.ts';

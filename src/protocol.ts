@@ -19,7 +19,7 @@ export {
   resolveLimits,
   type ConnectionLimits,
 } from './connection/limits.ts';
-export { type BackpressurePolicy } from './connection/outbound.ts';
+export { type BackpressurePolicy } from './connection/outbound-limits.ts';
 export { type Clock, type Transport } from './connection/transport.ts';
 export {
   acceptResponse,

@@ -7,7 +7,7 @@
 
 import type { InboundLimits } from './inbound.ts';
 import type { KeepaliveOptions } from './keepalive.ts';
-import type { BackpressurePolicy, OutboundLimits } from './outbound.ts';
+import type { BackpressurePolicy, OutboundLimits } from './outbound-limits.ts';
 
 export interface ConnectionLimits extends InboundLimits, OutboundLimits, KeepaliveOptions {
   /**

@@ -13,34 +13,11 @@ import { FIN, MAX_HEADER_SIZE, RSV1 } from '../frame/header.ts';
 import { type MessageOpcode, OPCODE } from '../frame/opcode.ts';
 import { type Deflating, LATER } from './deflating.ts';
 import { FrameWriter } from './frame-writer.ts';
+import type { OutboundLimits } from './outbound-limits.ts';
 import { Pongs } from './pongs.ts';
 import type { PreparedMessage } from './prepared.ts';
 import type { Transport } from './transport.ts';
 import { type Turn, Waiting, type WaitingMessage, keepMessage, sizeOf } from './waiting.ts';
-
-/** What happens to a message for which `maxBackpressure` has no room. */
-export type BackpressurePolicy =
-  /** The connection is failed with 1013. */
-  | 'close'
-  /** The message is dropped. */
-  | 'drop'
-  /** It waits, and the message that waited before it is dropped. */
-  | 'latest';
-
-export interface OutboundLimits {
-  /**
-   * Bytes that may wait before `send` answers false. Those that the transport has taken without
-   * asking for a pause do not count. Default: 64 KiB.
-   */
-  readonly highWaterMark: number;
-  /**
-   * Bytes that may wait at all, one message of any size excepted; counted as for
-   * `highWaterMark`. Default: 4 MiB.
-   */
-  readonly maxBackpressure: number;
-  /** Default: `'close'`. */
-  readonly backpressurePolicy: BackpressurePolicy;
-}
 
 /** What became of a message. */
 export const SENT = 0;

@@ -1,12 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Deflating } from '../../src/connection/deflating.ts';
-import {
-  DROPPED,
-  OVERFLOW,
-  Outbound,
-  type OutboundLimits,
-  SENT,
-} from '../../src/connection/outbound.ts';
+import { DROPPED, OVERFLOW, Outbound, SENT } from '../../src/connection/outbound.ts';
+import type { OutboundLimits } from '../../src/connection/outbound-limits.ts';
 import { PreparedMessage } from '../../src/connection/prepared.ts';
 import type { PerMessageDeflate } from '../../src/extension/permessage-deflate.ts';
 import { readFrames } from '../support/bytes.ts';

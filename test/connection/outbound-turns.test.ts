@@ -1,11 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import {
-  DROPPED,
-  OVERFLOW,
-  Outbound,
-  type OutboundLimits,
-  SENT,
-} from '../../src/connection/outbound.ts';
+import { DROPPED, OVERFLOW, Outbound, SENT } from '../../src/connection/outbound.ts';
+import type { OutboundLimits } from '../../src/connection/outbound-limits.ts';
 import { PreparedMessage } from '../../src/connection/prepared.ts';
 import { readFrames } from '../support/bytes.ts';
 import { MemoryTransport } from '../support/memory-transport.ts';
