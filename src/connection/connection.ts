@@ -42,6 +42,8 @@ export class Connection extends Sending implements MessageSink, IntakeOwner {
   #announced = false;
   /** The handler was called from inside the decoder, and has not returned. */
   #inHandler = false;
+  /** We have ended our direction of the transport. */
+  #hasEnded = false;
 
   readonly #closing = new Closing();
 
@@ -312,7 +314,18 @@ export class Connection extends Sending implements MessageSink, IntakeOwner {
     this.outbound.flush();
     // Section 7.1.1: the server closes TCP first, so that TIME_WAIT is its own; a client waits,
     // for closeTimeout at the most.
-    if (this.#role === 'server') this.#transport.end();
+    if (this.#role === 'server') this.endTransport();
+  }
+
+  /**
+   * Once: a stream of Node makes an error of every further time, with its stack, and drops it. That
+   * was a sixteenth of what it costs to open and close a connection (measured: bench/servers.mjs,
+   * `open`).
+   */
+  private endTransport(): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.#transport.end();
   }
 
   /**
@@ -329,7 +342,7 @@ export class Connection extends Sending implements MessageSink, IntakeOwner {
       this.outbound.sendControl(OPCODE.CLOSE, encodeClosePayload(closeCode, reason));
     }
     this.outbound.flush();
-    this.#transport.end();
+    this.endTransport();
   }
 
   protected failBy(error: ProtocolError): void {
@@ -391,7 +404,7 @@ export class Connection extends Sending implements MessageSink, IntakeOwner {
   onEnd(): void {
     // Without a Close there is nobody left to send one to.
     if (this.#state.isListening) this.fail(null, '');
-    else if (this.#state.current === STATE.CLOSED_CLEANLY) this.#transport.end();
+    else if (this.#state.current === STATE.CLOSED_CLEANLY) this.endTransport();
   }
 
   // ── Sending ───────────────────────────────────────────────────────────────────────────────
