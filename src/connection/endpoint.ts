@@ -11,6 +11,7 @@ import type { PerMessageDeflate } from '../extension/permessage-deflate.ts';
 import { CLOSE_CODE } from '../frame/close-code.ts';
 import { type MessageOpcode, OPCODE } from '../frame/opcode.ts';
 import { asciiToString, utf8ToString } from '../frame/text.ts';
+import { type TransportListener, bind } from './binding.ts';
 import { Connection } from './connection.ts';
 import { Consumers, type ConsumersOwner } from './consumers.ts';
 import type { ConnectionHandler, Role } from './handler.ts';
@@ -33,37 +34,13 @@ export interface EndpointOwner {
 const NO_OWNER: EndpointOwner = { onReleased: () => {}, onUnheard: warn };
 const NO_HOOKS: SocketHooks<unknown> = {};
 
-/**
- * The way from a transport to its endpoint. What listens to a transport is the same function for
- * all of them: a closure for each event of each connection is memory that every idle one needs.
- */
-const ENDPOINT: unique symbol = Symbol('endpoint');
-type BoundTransport = NodeTransport & { [ENDPOINT]?: Endpoint };
-
-function onData(this: BoundTransport, chunk: Buffer): void {
-  this[ENDPOINT]!.receive(chunk);
-}
-function onEnd(this: BoundTransport): void {
-  this[ENDPOINT]!.receiveEnd();
-}
-function onDrain(this: BoundTransport): void {
-  this[ENDPOINT]!.receiveDrain();
-}
-function onClose(this: BoundTransport): void {
-  this[ENDPOINT]!.receiveClose();
-}
-/** A reset: 'close' follows, and tells all that there is to tell (1006). */
-function onError(this: BoundTransport): void {
-  this[ENDPOINT]!.connection.terminate();
-}
-
 const flush = (endpoint: Endpoint): void => endpoint.flush();
 const receiveHead = (endpoint: Endpoint): void => endpoint.receiveHead();
 const tick = (endpoint: Endpoint): void => endpoint.tick();
 const giveUp = (endpoint: Endpoint): void => endpoint.giveUp();
 const giveUpClosing = (endpoint: Endpoint): void => endpoint.connection.terminate();
 
-export class Endpoint implements ConnectionHandler, ConsumersOwner {
+export class Endpoint implements ConnectionHandler, ConsumersOwner, TransportListener {
   readonly connection: Connection;
   readonly consumers: Consumers;
   /** Messages that are sent from iterables, of which nobody knows when they end. */
@@ -109,12 +86,7 @@ export class Endpoint implements ConnectionHandler, ConsumersOwner {
     this.consumers = new Consumers(this, socket, hooks, options);
     this.connection = new Connection(role, transport, this, performance, options, deflate);
     if (this.consumers.wantsStreams) this.connection.giveInPieces(true);
-    (transport as BoundTransport)[ENDPOINT] = this;
-    transport.on('data', onData);
-    transport.on('end', onEnd);
-    transport.on('drain', onDrain);
-    transport.on('close', onClose);
-    transport.on('error', onError);
+    bind(transport, this);
     this.schedule();
   }
 
@@ -179,6 +151,11 @@ export class Endpoint implements ConnectionHandler, ConsumersOwner {
     this.#owner.onReleased(this.#socket);
     this.connection.receiveTransportClose();
     this.schedule();
+  }
+
+  /** A reset: `close` follows, and tells all that there is to tell (1006). */
+  receiveError(): void {
+    this.connection.terminate();
   }
 
   flush(): void {

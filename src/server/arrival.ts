@@ -6,6 +6,7 @@
  */
 
 import type { Duplex } from 'node:stream';
+import { type TransportListener, bind, catchErrors, unbind } from '../connection/binding.ts';
 import { HandshakeError } from '../errors.ts';
 import { type HeadLimits, type RequestHead, RequestHeadParser } from '../handshake/http1.ts';
 import { refusal } from '../handshake/refusal.ts';
@@ -26,19 +27,7 @@ const MAX_REST_SIZE = 64 * 1024;
 
 const NO_BYTES: Buffer = Buffer.alloc(0);
 
-/** A reset in the handshake, when nobody else listens: it must not end the process. */
-function destroyOnError(this: Duplex): void {
-  this.destroy();
-}
-
-/** Makes a reset harmless, from here to the end of the transport. */
-export function catchErrors(transport: Duplex): void {
-  if (!transport.listeners('error').includes(destroyOnError)) {
-    transport.on('error', destroyOnError);
-  }
-}
-
-export class Arrival implements UpgradeProgress {
+export class Arrival implements UpgradeProgress, TransportListener {
   readonly transport: Duplex;
   readonly #owner: ArrivalOwner;
   readonly #timer: NodeJS.Timeout;
@@ -68,9 +57,8 @@ export class Arrival implements UpgradeProgress {
     this.#owner = owner;
     this.#parser = limits === null ? null : new RequestHeadParser(limits);
     this.#timer = setTimeout(() => this.onTimeout(), timeout);
-    // Of all these only the first stays: the others would keep the request for as long as it lives.
     catchErrors(transport);
-    transport.on('data', this.onData).on('end', this.onLeft).on('close', this.onLeft);
+    bind(transport, this);
     // Somebody may have paused it while deciding whether to hand it over.
     transport.resume();
     this.keep(rest);
@@ -95,21 +83,29 @@ export class Arrival implements UpgradeProgress {
    * @returns what came behind the head
    */
   finish(reason: HandshakeError | null = null): Buffer {
-    this.#isOver = true;
-    clearTimeout(this.#timer);
-    const { transport } = this;
-    transport.off('data', this.onData).off('end', this.onLeft).off('close', this.onLeft);
-    // (In the next tick: whoever goes on listens by then.)
-    if (this.#isPaused) transport.resume();
+    unbind(this.transport);
     this.#reason = reason;
     if (reason !== null) this.#controller?.abort(reason);
+    return this.handOver();
+  }
+
+  /**
+   * The same where the answer was sent, and somebody is bound to the transport before anything can
+   * happen to it.
+   */
+  handOver(): Buffer {
+    this.#isOver = true;
+    clearTimeout(this.#timer);
+    // (In the next tick: whoever goes on listens by then.)
+    if (this.#isPaused) this.transport.resume();
+    if (this.#restSize === 0) return NO_BYTES;
     const rest = this.#chunks.length === 1 ? this.#chunks[0]! : Buffer.concat(this.#chunks);
     this.#chunks = [];
     this.#restSize = 0;
     return rest;
   }
 
-  private readonly onData = (chunk: Buffer): void => {
+  receive(chunk: Buffer): void {
     if (this.#parser === null) {
       this.keep(chunk);
       return;
@@ -126,7 +122,7 @@ export class Arrival implements UpgradeProgress {
     const head = this.#parser.head!;
     this.#parser = null;
     this.#owner.onHead(this, head);
-  };
+  }
 
   private keep(chunk: Buffer): void {
     if (chunk.length === 0) return;
@@ -138,12 +134,24 @@ export class Arrival implements UpgradeProgress {
     this.transport.pause();
   }
 
-  /** RST, or FIN: who has nothing more to say in the middle of its handshake waits for nothing. */
-  private readonly onLeft = (): void => {
+  /** FIN: who has nothing more to say in the middle of its handshake waits for nothing. */
+  receiveEnd(): void {
+    this.receiveClose();
+  }
+
+  receiveClose(): void {
     this.finish(refusal('LEFT'));
     this.transport.destroy();
     this.#owner.onLeft(this);
-  };
+  }
+
+  receiveError(): void {
+    this.transport.destroy();
+  }
+
+  receiveDrain(): void {
+    // Nothing was written yet.
+  }
 
   private onTimeout(): void {
     this.refuse(refusal(this.#parser === null ? 'UNDECIDED' : 'TIMEOUT'));

@@ -8,6 +8,7 @@
 import type { IncomingMessage } from 'node:http';
 import { Socket as NetSocket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { catchErrors } from '../connection/binding.ts';
 import type { SocketInit } from '../connection/socket.ts';
 import { isPromiseLike, quiet } from '../connection/waiters.ts';
 import { HandshakeError, asError } from '../errors.ts';
@@ -25,7 +26,7 @@ import { HeaderFields, checkHeaders } from '../handshake/fields.ts';
 import type { RequestHead } from '../handshake/http1.ts';
 import { refusal } from '../handshake/refusal.ts';
 import { chooseSubprotocol } from '../handshake/subprotocol.ts';
-import { Arrival, type ArrivalOwner, catchErrors } from './arrival.ts';
+import { Arrival, type ArrivalOwner } from './arrival.ts';
 import type { ListenerOwner } from './listener.ts';
 import type { ResolvedServerOptions } from './options.ts';
 import { refuse } from './refuse.ts';
@@ -252,8 +253,8 @@ export class Gate implements ListenerOwner, ArrivalOwner, UpgradeOwner, Upgrader
     }
     if (this.hasGone(arrival)) return;
     const waiting = this.forget(arrival);
-    const rest = arrival.finish();
     transport.write(response, 'latin1');
+    const rest = arrival.handOver();
     const socket = this.#owner.onOpen(decision, transport, agreement, rest);
     waiting.resolve?.(socket);
   }

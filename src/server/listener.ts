@@ -10,8 +10,8 @@ import {
   type TlsOptions,
   createServer as createTlsServer,
 } from 'node:tls';
+import { catchErrors } from '../connection/binding.ts';
 import { checkNames } from '../connection/socket-options.ts';
-import { catchErrors } from './arrival.ts';
 
 export interface ListenOptions {
   /** 0 for any that is free: `address()` tells. */

@@ -8,10 +8,10 @@
 
 import type { IncomingMessage, Server as HttpServer } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { catchErrors } from '../connection/binding.ts';
 import { errorResponse, originFormOf } from '../handshake/accept.ts';
 import { hasToken } from '../handshake/grammar.ts';
 import { type Refusal, refusal } from '../handshake/refusal.ts';
-import { catchErrors } from './arrival.ts';
 import { refuse } from './refuse.ts';
 import { pathOf } from './request.ts';
 

@@ -3,6 +3,7 @@ import type { Socket as NetSocket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import * as fc from 'fast-check';
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { bind } from '../../src/connection/binding.ts';
 import type { HandshakeError } from '../../src/errors.ts';
 import {
   DEFAULT_HEAD_LIMITS,
@@ -10,7 +11,7 @@ import {
   type RequestHead,
 } from '../../src/handshake/http1.ts';
 import { refusal } from '../../src/handshake/refusal.ts';
-import { Arrival, type ArrivalOwner, catchErrors } from '../../src/server/arrival.ts';
+import { Arrival, type ArrivalOwner } from '../../src/server/arrival.ts';
 import { connectPair } from '../support/loopback.ts';
 import { memoryStream } from '../support/memory-stream.ts';
 import { rawRequest } from '../support/raw-http.ts';
@@ -351,27 +352,39 @@ describe('an arrival that is over', () => {
     expect(arrival.signal.aborted).toBe(false);
   });
 
+  it('that is handed over leaves its listeners to whoever is bound next', async () => {
+    const { near, far } = await pair();
+    const { arrival, owner } = arrive(near, null, Buffer.from('abc'));
+    const before = listenersOf(near);
+    expect(arrival.handOver().toString()).toBe('abc');
+    const told: string[] = [];
+    const tell = (what: string) => () => void told.push(what);
+    bind(near, {
+      receive: (chunk) => void told.push(chunk.toString()),
+      receiveEnd: tell('end'),
+      receiveDrain: tell('drain'),
+      receiveClose: tell('close'),
+      receiveError: tell('error'),
+    });
+    expect(listenersOf(near)).toEqual(before);
+    far.end('def');
+    near.end();
+    await gone(near);
+    expect([told, owner.told]).toEqual([['def', 'end', 'close'], []]);
+  });
+
+  it('minds no drain, since it has written nothing', () => {
+    const { stream } = memoryStream();
+    const { owner } = arrive(stream);
+    stream.emit('drain');
+    expect(owner.told).toEqual([]);
+    stream.destroy();
+  });
+
   it('gives what came behind the head once', async () => {
     const { near } = await pair();
     const { arrival } = arrive(near, null, Buffer.from('abc'));
     expect(arrival.finish().toString()).toBe('abc');
     expect(arrival.finish().length).toBe(0);
-  });
-});
-
-describe('catchErrors', () => {
-  it('listens once, however many hands a transport goes through', () => {
-    const { stream } = memoryStream();
-    for (let i = 0; i < 20; i++) catchErrors(stream);
-    expect(stream.listenerCount('error')).toBe(1);
-    stream.destroy();
-  });
-
-  it('ends the transport for an error that nobody else listens to', async () => {
-    const { stream } = memoryStream();
-    catchErrors(stream);
-    expect(() => stream.emit('error', new Error('read ECONNRESET'))).not.toThrow();
-    expect(stream.destroyed).toBe(true);
-    await gone(stream);
   });
 });
