@@ -21,9 +21,9 @@ function open(mayOverwrite: boolean = true): { writer: FrameWriter; transport: K
 }
 
 /** Messages whose frames lie one behind the other. */
-function passing(...texts: string[]): PreparedMessage[] {
+function passing(...contents: string[]): PreparedMessage[] {
   for (;;) {
-    const messages = texts.map((text) => new PreparedMessage(text, true));
+    const messages = contents.map((text) => new PreparedMessage(text, true));
     // Otherwise a page was full between two of them.
     if (messages.every(({ page }) => page === messages[0]!.page)) return messages;
   }

@@ -51,12 +51,12 @@ describe('a prepared message', () => {
     for (;;) {
       const [one, two] = [new PreparedMessage('ä', true), new PreparedMessage(hex('00 ff'), true)];
       // Otherwise a page was full between them.
-      if (one!.page !== two!.page) continue;
-      expect(two!.pageStart).toBe(one!.pageStart + one!.frame.length);
-      const { bytes } = one!.page!;
-      const together = bytes.subarray(one!.pageStart, two!.pageStart + two!.frame.length);
+      if (one.page !== two.page) continue;
+      expect(two.pageStart).toBe(one.pageStart + one.frame.length);
+      const { bytes } = one.page!;
+      const together = bytes.subarray(one.pageStart, two.pageStart + two.frame.length);
       expect(together).toEqual(hex('81 02 c3 a4 82 02 00 ff'));
-      expect([Buffer.from(one!.data), Buffer.from(two!.data)]).toEqual([
+      expect([Buffer.from(one.data), Buffer.from(two.data)]).toEqual([
         hex('c3 a4'),
         hex('00 ff'),
       ]);
