@@ -86,7 +86,7 @@ function checkBytes(data: Uint8Array): void {
 }
 
 /** A view keeps at most so many times its own size alive. */
-const MAX_VIEW_COST = 16;
+const MAX_VIEW_COST = 32;
 
 /** Up to this many bytes a loop is cheaper than a call (32 bytes: 69 ns and 97 ns). */
 const LOOP_UP_TO = 40;

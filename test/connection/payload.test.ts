@@ -177,9 +177,9 @@ describe('what a connection takes', () => {
 });
 
 describe('what a connection gives', () => {
-  it('is a view where the bytes fill a sixteenth of their chunk, and a copy where they do not', () => {
+  it('is a view where the bytes fill a 32nd of their chunk, and a copy where they do not', () => {
     for (const size of [2, 3, 50, 3000]) {
-      const chunk = Buffer.alloc(16 * size, 'a');
+      const chunk = Buffer.alloc(32 * size, 'a');
       const part = ownBytes(chunk, 5, 5 + size);
       const less = ownBytes(chunk, 5, 4 + size);
       expect([part.length, less.length]).toEqual([size, size - 1]);
