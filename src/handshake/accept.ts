@@ -141,6 +141,7 @@ function readTarget(target: string, fields: HeaderFields): { host: string; targe
 
 /** Path and query of a target, whatever form it has; what has none stays as it is. */
 export function originFormOf(target: string): string {
+  if (target.startsWith('/')) return target;
   const absolute = ABSOLUTE_TARGET.exec(target);
   if (absolute === null) return target;
   const path = absolute[2] ?? '/';

@@ -11,8 +11,9 @@ import { isToken, splitList } from './grammar.ts';
  * Null where an element is no token or stands twice, or where the fields hold none.
  */
 export function parseSubprotocols(values: readonly string[]): string[] | null {
+  if (values.length === 0) return [];
   const offered = splitList(values);
-  if (values.length > 0 && offered.length === 0) return null;
+  if (offered.length === 0) return null;
   return areSubprotocols(offered) ? offered : null;
 }
 

@@ -30,7 +30,7 @@ const NO_BYTES: Buffer = Buffer.alloc(0);
 export class Arrival implements UpgradeProgress, TransportListener {
   readonly transport: Duplex;
   readonly #owner: ArrivalOwner;
-  readonly #timer: NodeJS.Timeout;
+  #timer: NodeJS.Timeout | null = null;
   /** Null when the head has come. */
   #parser: RequestHeadParser | null;
   /** What has come behind the head. */
@@ -42,26 +42,32 @@ export class Arrival implements UpgradeProgress, TransportListener {
   #controller: AbortController | null = null;
 
   /**
-   * @param timeout - milliseconds until the answer
    * @param limits - for the head; null where it was read by somebody else
    * @param rest - bytes that came behind the head
    */
   constructor(
     transport: Duplex,
     owner: ArrivalOwner,
-    timeout: number,
     limits: HeadLimits | null,
     rest: Buffer = NO_BYTES,
   ) {
     this.transport = transport;
     this.#owner = owner;
     this.#parser = limits === null ? null : new RequestHeadParser(limits);
-    this.#timer = setTimeout(() => this.onTimeout(), timeout);
     catchErrors(transport);
     bind(transport, this);
     // Somebody may have paused it while deciding whether to hand it over.
     transport.resume();
     this.keep(rest);
+  }
+
+  /**
+   * From here on it has so long until its answer.
+   *
+   * @param timeout - in milliseconds
+   */
+  startTimeout(timeout: number): void {
+    this.#timer = setTimeout(onTimeout, timeout, this);
   }
 
   /** Whether it has an answer, or needs none any more. */
@@ -95,7 +101,8 @@ export class Arrival implements UpgradeProgress, TransportListener {
    */
   handOver(): Buffer {
     this.#isOver = true;
-    clearTimeout(this.#timer);
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
     // (In the next tick: whoever goes on listens by then.)
     if (this.#isPaused) this.transport.resume();
     if (this.#restSize === 0) return NO_BYTES;
@@ -153,7 +160,8 @@ export class Arrival implements UpgradeProgress, TransportListener {
     // Nothing was written yet.
   }
 
-  private onTimeout(): void {
+  /** The time is over. */
+  giveUp(): void {
     this.refuse(refusal(this.#parser === null ? 'UNDECIDED' : 'TIMEOUT'));
   }
 
@@ -161,4 +169,8 @@ export class Arrival implements UpgradeProgress, TransportListener {
     this.finish(error);
     this.#owner.onRefused(this, error, this.#parser?.method);
   }
+}
+
+function onTimeout(arrival: Arrival): void {
+  arrival.giveUp();
 }

@@ -111,7 +111,8 @@ export class Gate implements ListenerOwner, ArrivalOwner, UpgradeOwner, Upgrader
   }
 
   onTransport(transport: NetSocket, timeout: number): void {
-    const arrival = new Arrival(transport, this, timeout, this.#options.head);
+    const arrival = new Arrival(transport, this, this.#options.head);
+    arrival.startTimeout(timeout);
     this.#arrivals.set(arrival, NOBODY);
   }
 
@@ -152,9 +153,12 @@ export class Gate implements ListenerOwner, ArrivalOwner, UpgradeOwner, Upgrader
       return;
     }
     this.#taken.add(transport);
-    if (transport instanceof NetSocket) transport.setTimeout(0).setNoDelay();
+    if (transport instanceof NetSocket) {
+      if (transport.timeout !== undefined && transport.timeout > 0) transport.setTimeout(0);
+      transport.setNoDelay();
+    }
     const { handshakeTimeout, maxPendingUpgrades } = this.#options;
-    const arrival = new Arrival(transport, this, handshakeTimeout, null, head);
+    const arrival = new Arrival(transport, this, null, head);
     const isFull = this.#arrivals.size >= maxPendingUpgrades;
     this.#arrivals.set(arrival, waiting);
     if (transport.destroyed) {
@@ -169,6 +173,8 @@ export class Gate implements ListenerOwner, ArrivalOwner, UpgradeOwner, Upgrader
         minorVersion: request.httpVersionMinor,
         fields: HeaderFields.fromRaw(request.rawHeaders),
       });
+      // Most are decided by now.
+      if (!arrival.isOver) arrival.startTimeout(handshakeTimeout);
     }
   }
 
@@ -233,7 +239,7 @@ export class Gate implements ListenerOwner, ArrivalOwner, UpgradeOwner, Upgrader
       const { route, acceptance, request } = decision;
       const subprotocol =
         acceptance.protocol ?? chooseSubprotocol(handshake.subprotocols, route.subprotocols);
-      const headers = [...checkHeaders(acceptance.headers ?? {}), ...cookieFields(acceptance)];
+      const headers = headersOf(acceptance);
       this.#owner.onHeaders(headers, request);
       const options = route.options.deflate;
       const answer = options === null ? null : answerOffers(handshake.extensions, options);
@@ -320,9 +326,14 @@ export class Gate implements ListenerOwner, ArrivalOwner, UpgradeOwner, Upgrader
   }
 }
 
-function cookieFields({ cookies = {} }: UpgradeAcceptance<unknown>): [string, string][] {
-  return Object.entries(cookies).map(([name, cookie]) => [
-    'Set-Cookie',
-    formatCookie(name, cookie),
-  ]);
+function headersOf({
+  headers,
+  cookies,
+}: UpgradeAcceptance<unknown>): [name: string, value: string][] {
+  const fields = headers === undefined ? [] : checkHeaders(headers);
+  if (cookies === undefined) return fields;
+  for (const [name, cookie] of Object.entries(cookies)) {
+    fields.push(['Set-Cookie', formatCookie(name, cookie)]);
+  }
+  return fields;
 }

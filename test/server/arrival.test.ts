@@ -56,7 +56,8 @@ function arrive(
   rest?: Buffer,
 ): Arriving {
   const owner = new Listening();
-  const arrival = new Arrival(transport, owner, 1_000, limits, rest);
+  const arrival = new Arrival(transport, owner, limits, rest);
+  arrival.startTimeout(1_000);
   onTestFinished(() => void arrival.finish());
   return { arrival, owner };
 }
@@ -159,7 +160,7 @@ describe('the head of a request', () => {
     vi.spyOn(owner, 'onHead').mockImplementation(() => {
       throw mistake;
     });
-    const arrival = new Arrival(stream, owner, 1_000, DEFAULT_HEAD_LIMITS);
+    const arrival = new Arrival(stream, owner, DEFAULT_HEAD_LIMITS);
     expect(() => stream.emit('data', REQUEST)).toThrow(mistake);
     arrival.finish();
     stream.destroy();

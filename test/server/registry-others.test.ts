@@ -322,15 +322,16 @@ describe('what is no socket of Node', () => {
       http.emit('upgrade', request, stream.stream, Buffer.alloc(0));
       return stream;
     };
-    const { written } = upgrade({ headers: { upgrade: 'websocket' } });
+    const rawHeaders = ['Upgrade', 'websocket'];
+    const { written } = upgrade({ rawHeaders });
     expect(new RawHead(written().toString()).status).toBe(404);
-    expect(new RawHead(upgrade({ headers: {}, url: '/ours' }).written().toString()).status).toBe(
+    expect(new RawHead(upgrade({ rawHeaders: [], url: '/ours' }).written().toString()).status).toBe(
       426,
     );
 
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     http.on('upgrade', () => {});
-    const { stream } = upgrade({ headers: { upgrade: 'websocket' }, url: '/theirs' });
+    const { stream } = upgrade({ rawHeaders, url: '/theirs' });
     expect(stream.destroyed).toBe(false);
     vi.advanceTimersByTime(10_000);
     expect(stream.destroyed).toBe(true);
@@ -344,7 +345,8 @@ describe('where Node asks whether a request is an upgrade', () => {
   }
 
   function requestFor(upgrade: string | undefined): IncomingMessage {
-    const request = { headers: { upgrade } };
+    const rawHeaders = upgrade === undefined ? [] : ['Upgrade', upgrade];
+    const request = { headers: { upgrade }, rawHeaders: ['Host', 'a', ...rawHeaders] };
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- all that is looked at
     return request as unknown as IncomingMessage;
   }
