@@ -123,8 +123,6 @@ export class Outbound {
 
   /** Whether there is still room below the high-water mark. Remembers who was told no. */
   hasRoom(): boolean {
-    const { highWaterMark } = this.#limits;
-    if (this.isPlain && this.#writer.pendingSize <= highWaterMark) return true;
     if (this.isBelowHighWaterMark()) return true;
     this.#messagesWait = true;
     return false;
@@ -176,6 +174,33 @@ export class Outbound {
   }
 
   /**
+   * Sends a whole message where nothing is in its way, and there is still room behind it: what nearly
+   * every message meets, asked at once. The rest of this class is for the others.
+   *
+   * @returns false where it did nothing
+   */
+  sendAtOnce(opcode: MessageOpcode, data: string | Uint8Array): boolean {
+    if (!this.isFree(typeof data === 'string' ? 3 * data.length : data.length)) return false;
+    this.#writer.frame(FIN | opcode, data);
+    return true;
+  }
+
+  /** The same for a message whose frame was made before. */
+  sendPreparedAtOnce(message: PreparedMessage): boolean {
+    if (this.#writer.isMasked || !this.isFree(message.data.length)) return false;
+    this.appendPrepared(message, message.frame);
+    return true;
+  }
+
+  private isFree(size: number): boolean {
+    const writer = this.#writer;
+    if (writer.isBlocked || this.#latest !== null || this.#deflating !== null) return false;
+    if (this.#inMessage || this.#waiting !== null) return false;
+    const buffered = writer.pendingSize + size + MAX_HEADER_SIZE;
+    return buffered <= this.#limits.highWaterMark && buffered <= this.#limits.maxBackpressure;
+  }
+
+  /**
    * Sends a whole message, or lets the policy decide where there is no room for it.
    *
    * @param compress - whether it may be compressed, where that was negotiated
@@ -185,11 +210,6 @@ export class Outbound {
     data: string | Uint8Array,
     compress: boolean = true,
   ): SendResult {
-    // What nearly every message meets, looked at at once: the rest of this class is for the others.
-    if (this.isPlain && this.#deflating === null && this.hasPlainRoom(data)) {
-      this.#writer.frame(FIN | opcode, data);
-      return SENT;
-    }
     if (!this.makesRoom(data, true)) return this.refuseMessage(opcode, data, compress, null);
     // What was kept is older, and there is something newer now.
     if (this.#latest !== null) this.dropLatest();
@@ -207,10 +227,6 @@ export class Outbound {
   sendPrepared(message: PreparedMessage, compress: boolean = true): SendResult {
     const { opcode, data } = message;
     if (this.#writer.isMasked) return this.sendMessage(opcode, data, compress);
-    if (this.isPlain && this.#deflating === null && this.hasPlainRoom(data)) {
-      this.appendPrepared(message, message.frame);
-      return SENT;
-    }
     if (!this.makesRoom(data, true)) return this.refuseMessage(opcode, data, compress, message);
     if (this.#latest !== null) this.dropLatest();
     if (this.mustWait) this.wait(keepMessage(opcode, data, compress, message));
@@ -460,17 +476,6 @@ export class Outbound {
         this.frameKept(next);
       }
     }
-  }
-
-  /** Whether nothing waits but frames that the transport will take: for no turn, and for no room. */
-  private get isPlain(): boolean {
-    return !this.#writer.isBlocked && this.#latest === null && !this.mustWait;
-  }
-
-  /** Whether so much has room behind what waits for the end of the turn. */
-  private hasPlainRoom(data: string | Uint8Array): boolean {
-    const most = typeof data === 'string' ? 3 * data.length : data.length;
-    return this.#writer.pendingSize + most + MAX_HEADER_SIZE <= this.#limits.maxBackpressure;
   }
 
   /** Whether a message is under way, or others wait for their turn. */

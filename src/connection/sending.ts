@@ -101,6 +101,10 @@ export abstract class Sending implements DeflatingOwner {
   send(opcode: MessageOpcode, data: string | Uint8Array, compress: boolean = true): boolean {
     checkMessage(opcode, data);
     if (!this.isOpen) return false;
+    if (this.outbound.sendAtOnce(opcode, data)) {
+      this.onSent();
+      return this.isOpen;
+    }
     const result = this.outbound.sendMessage(opcode, data, compress);
     return this.hasSent(result);
   }
@@ -108,6 +112,10 @@ export abstract class Sending implements DeflatingOwner {
   /** Sends a message that was framed before. As {@link send}. */
   sendPrepared(message: PreparedMessage, compress: boolean = true): boolean {
     if (!this.isOpen) return false;
+    if (this.outbound.sendPreparedAtOnce(message)) {
+      this.onSent();
+      return this.isOpen;
+    }
     const result = this.outbound.sendPrepared(message, compress);
     return this.hasSent(result);
   }
