@@ -32,6 +32,7 @@ export class Deflating {
   readonly #deflate: PerMessageDeflate;
   readonly #owner: DeflatingOwner;
   readonly #mayKeep: boolean;
+  #isResting = false;
 
   /**
    * @param mayKeep - whether large bytes that were given to be sent do not change before they are:
@@ -41,6 +42,14 @@ export class Deflating {
     this.#deflate = deflate;
     this.#owner = owner;
     this.#mayKeep = mayKeep;
+  }
+
+  /**
+   * Whether so much was done in this turn that others have theirs first: nothing is to be read that may
+   * bring about more. The owner is told when that is over, as if something had been compressed elsewhere.
+   */
+  get isResting(): boolean {
+    return this.#isResting;
   }
 
   /** Whether a message whose size nobody knows yet is compressed: as if it were large enough. */
@@ -77,16 +86,32 @@ export class Deflating {
     if (!deflate.compresses(message.data.length)) return message.frame;
     // It refers to nothing before it, and our compressor does not see it: nothing may refer to it.
     deflate.forget();
-    return message.deflated(deflate, (frame) => this.settle(frame, later)) ?? LATER;
+    const frame = message.deflated(deflate, (late) => this.settle(late, later)) ?? LATER;
+    this.rest();
+    return frame;
   }
 
   /** The compressed payload of a fragment. */
   partOf(data: string | Uint8Array, last: boolean): Uint8Array {
-    return this.#deflate.deflater.deflatePart(bytesOf(data), last);
+    const bytes = bytesOf(data);
+    this.#deflate.budget.spendDeflated(bytes.length);
+    this.rest();
+    return this.#deflate.deflater.deflatePart(bytes, last);
+  }
+
+  private rest(): void {
+    if (this.#isResting || !this.#deflate.budget.isSpent) return;
+    this.#isResting = true;
+    setImmediate(() => {
+      this.#isResting = false;
+      this.#owner.onDeflated();
+    });
   }
 
   /** Where zlib has no memory, the connection has failed, and nothing will come. */
   private deflate(bytes: Uint8Array): Uint8Array | typeof LATER {
+    this.#deflate.budget.spendDeflated(bytes.length);
+    this.rest();
     try {
       return this.#deflate.deflater.deflate(bytes);
     } catch {

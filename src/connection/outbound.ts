@@ -112,9 +112,10 @@ export class Outbound {
 
   /**
    * Whether more than the high-water mark waits for the transport, which will say when it drains, or
-   * for a message that is compressed elsewhere.
+   * for a message that is compressed elsewhere; or enough was compressed in this turn.
    */
   get isBlocked(): boolean {
+    if (this.#deflating?.isResting === true) return true;
     if (!this.#writer.isBlocked && !this.#isDeflating) return false;
     const { highWaterMark } = this.#limits;
     if (this.#isDeflating && this.waitingSize > highWaterMark) return true;

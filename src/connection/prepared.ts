@@ -76,6 +76,7 @@ export class PreparedMessage {
     }
     const deflater = deflate.createAlone();
     if (!PerMessageDeflate.isLarge(this.data.length)) {
+      deflate.budget.spendDeflated(this.data.length);
       const frame = this.frameOf(deflater.deflate(this.data));
       frames.set(kind, frame);
       return frame;

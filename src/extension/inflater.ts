@@ -12,6 +12,7 @@ import { constants } from 'node:zlib';
 import { violation } from '../frame/violation.ts';
 import { ContextPool } from './context-pool.ts';
 import { JOBS } from './jobs.ts';
+import { TurnBudget } from './turn-budget.ts';
 import { ZlibContext, borrowOutput, returnOutput } from './zlib-context.ts';
 
 /** What an inflater speaks to. */
@@ -47,9 +48,8 @@ export interface Inflater {
  */
 export type Later = (finish: () => boolean) => void;
 
-/** Compressed bytes, and bytes that came out of them, that are worked at without leaving the thread. */
+/** Compressed bytes that are worked at without leaving the thread. */
 const MAX_INPUT = 16 * 1024;
-const MAX_OUTPUT = 256 * 1024;
 
 /** What a DEFLATE stream that ends costs, as if it had given so many bytes: there may be thousands. */
 const STREAM_COST = 4 * 1024;
@@ -71,15 +71,23 @@ export class KeptInflater implements Inflater {
   readonly #later: Later;
   readonly #windowBits: number;
   readonly #takeover: boolean;
+  readonly #budget: TurnBudget;
   readonly #kind: string;
   #context: ZlibContext | null = null;
   #isClosed = false;
 
-  constructor(sink: InflateSink, later: Later, windowBits: number, takeover: boolean) {
+  constructor(
+    sink: InflateSink,
+    later: Later,
+    windowBits: number,
+    takeover: boolean,
+    budget: TurnBudget = new TurnBudget(),
+  ) {
     this.#sink = sink;
     this.#later = later;
     this.#windowBits = windowBits;
     this.#takeover = takeover;
+    this.#budget = budget;
     this.#kind = `inflate ${windowBits}`;
   }
 
@@ -87,7 +95,7 @@ export class KeptInflater implements Inflater {
     const context = (this.#context ??= pool.take(this.#kind, () =>
       ZlibContext.inflater(this.#windowBits),
     ));
-    if (end - start > MAX_INPUT) {
+    if (end - start > MAX_INPUT || this.#budget.isSpent) {
       this.inflateLater(context, Buffer.from(source.subarray(start, end)), last);
       return false;
     }
@@ -115,26 +123,26 @@ export class KeptInflater implements Inflater {
   ): boolean {
     const output = borrowOutput();
     try {
-      let cost = 0;
       for (let at = start; ;) {
         const size = context.write(constants.Z_SYNC_FLUSH, source, at, end, output);
         if (context.isFailed) throw violation('INVALID_DEFLATE');
         at = end - context.unread;
         if (size < output.length) {
           if (at === end) {
+            this.#budget.spendInflated(size);
             if (last) this.endMessage(context);
             if (last || size > 0) this.#sink.onInflated(output, 0, size, last);
             return true;
           }
           // "BFINAL" was set: the message goes on with another stream.
           context.reset();
-          cost += STREAM_COST;
+          this.#budget.spend(STREAM_COST);
         }
         if (size > 0) this.#sink.onInflated(output, 0, size, false);
         // By what the sink has brought about.
         if (this.#isClosed) return true;
-        cost += size;
-        if (cost < MAX_OUTPUT) continue;
+        this.#budget.spend(size);
+        if (!this.#budget.isSpent) continue;
         const rest = source.subarray(at, end);
         this.inflateLater(context, isOurs ? rest : Buffer.from(rest), last);
         return false;
@@ -179,6 +187,7 @@ export class KeptInflater implements Inflater {
     const isAll = rest.length === 0 && !isFailed;
     if (isAll && last) this.endMessage(context);
     for (const chunk of chunks) {
+      this.#budget.spend(chunk.length);
       this.#sink.onInflated(chunk, 0, chunk.length, isAll && last && chunk === final);
       if (this.#isClosed) return true;
     }

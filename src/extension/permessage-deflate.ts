@@ -11,6 +11,7 @@ import { type Deflater, KeptDeflater } from './deflater.ts';
 import { type InflateSink, type Inflater, KeptInflater, type Later } from './inflater.ts';
 import { PublicDeflater } from './public-deflater.ts';
 import { PublicInflater } from './public-inflater.ts';
+import { TurnBudget } from './turn-budget.ts';
 import { areContextsUsable } from './zlib-context.ts';
 
 /**
@@ -27,6 +28,8 @@ export class PerMessageDeflate {
   readonly terms: DeflateTerms;
   /** The window of our compressor: that which was agreed on, or a smaller one. */
   readonly #windowBits: number;
+  /** For both directions together. */
+  readonly budget: TurnBudget = new TurnBudget();
   #deflater: Deflater | null = null;
   #inflater: Inflater | null = null;
   #isClosed = false;
@@ -89,8 +92,8 @@ export class PerMessageDeflate {
     const { peerTakeover } = this.terms;
     const windowBits = Math.max(this.terms.peerWindowBits, LEAST_WINDOW_BITS);
     return this.options.keepContexts && areContextsUsable()
-      ? new KeptInflater(sink, later, windowBits, peerTakeover)
-      : new PublicInflater(sink, later, windowBits, peerTakeover);
+      ? new KeptInflater(sink, later, windowBits, peerTakeover, this.budget)
+      : new PublicInflater(sink, later, windowBits, peerTakeover, this.budget);
   }
 }
 

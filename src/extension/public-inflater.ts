@@ -18,10 +18,14 @@ import { violation } from '../frame/violation.ts';
 import type { InflateSink, Inflater, Later } from './inflater.ts';
 import { JOBS } from './jobs.ts';
 import { TextWindow } from './text-window.ts';
+import { MAX_PER_TURN, TurnBudget } from './turn-budget.ts';
 import { SYNC_FLUSH_TAIL } from './zlib-context.ts';
 
 /** Compressed bytes that are inflated at once, without leaving the thread. */
 const MAX_INPUT = 16 * 1024;
+
+/** What a call of zlib costs, which makes a context each time, as if it had given so many bytes. */
+const CALL_COST = 16 * 1024;
 
 /** A last, empty stored block: a stream that was cut does not end with it. */
 const FINAL_BLOCK: Buffer = Buffer.of(0x01, 0x00, 0x00, 0xff, 0xff);
@@ -42,16 +46,24 @@ export class PublicInflater implements Inflater {
   readonly #later: Later;
   readonly #windowBits: number;
   readonly #window: TextWindow;
+  readonly #budget: TurnBudget;
   /** The payload so far: the first `#size` bytes. */
   #payload: Buffer = NO_BYTES;
   #size = 0;
   #isClosed = false;
 
-  constructor(sink: InflateSink, later: Later, windowBits: number, takeover: boolean) {
+  constructor(
+    sink: InflateSink,
+    later: Later,
+    windowBits: number,
+    takeover: boolean,
+    budget: TurnBudget = new TurnBudget(),
+  ) {
     this.#sink = sink;
     this.#later = later;
     this.#windowBits = windowBits;
     this.#window = new TextWindow(windowBits, takeover);
+    this.#budget = budget;
   }
 
   push(source: Buffer, start: number, end: number, last: boolean): boolean {
@@ -88,13 +100,31 @@ export class PublicInflater implements Inflater {
       this.inflateLater(message);
       return false;
     }
+    if (this.#budget.isSpent) {
+      this.inflateNext(message);
+      return false;
+    }
+    const options = this.options();
+    const maxOutputLength = Math.min(options.maxOutputLength, MAX_PER_TURN);
     let result: Inflated;
     try {
-      result = inflateNow(message, this.options());
+      result = inflateNow(message, { ...options, maxOutputLength });
     } catch (error) {
-      throw asViolation(error);
+      const isWide = maxOutputLength < options.maxOutputLength && isTooLarge(error);
+      if (!isWide) throw asViolation(error);
+      // A thread begins again: this one could not go on later.
+      this.#budget.spend(maxOutputLength);
+      this.inflateLater(message);
+      return false;
     }
+    this.#budget.spend(result.buffer.length + CALL_COST);
     return this.give(message, result);
+  }
+
+  private inflateNext(message: Buffer): void {
+    setImmediate(() => {
+      if (!this.#isClosed) this.#later(() => this.inflate(message));
+    });
   }
 
   private inflateLater(message: Buffer): void {
@@ -108,6 +138,7 @@ export class PublicInflater implements Inflater {
         if (this.#isClosed) return;
         this.#later(() => {
           if (error !== null) throw asViolation(error);
+          this.#budget.spend(asInflated(result).buffer.length);
           return this.give(message, asInflated(result));
         });
       });
@@ -126,9 +157,7 @@ export class PublicInflater implements Inflater {
     if (rest.length > 0) this.#window.forget();
     this.#sink.onInflated(buffer, 0, buffer.length, last);
     if (last || this.#isClosed) return true;
-    setImmediate(() => {
-      if (!this.#isClosed) this.#later(() => this.inflate(rest));
-    });
+    this.inflateNext(rest);
     return false;
   }
 
@@ -139,10 +168,11 @@ export class PublicInflater implements Inflater {
   private isCut(message: Buffer, text: Buffer): boolean {
     const payload = message.subarray(0, message.length - BEHIND.length);
     const alone = inflateNow(payload, { ...this.options(), finishFlush: constants.Z_SYNC_FLUSH });
+    this.#budget.spend(alone.buffer.length + CALL_COST);
     return alone.buffer.length < text.length;
   }
 
-  private options(): ZlibOptions & { readonly info: true } {
+  private options(): ZlibOptions & { readonly info: true; readonly maxOutputLength: number } {
     const dictionary = this.#window.text;
     return {
       windowBits: this.#windowBits,
@@ -164,9 +194,17 @@ function asInflated(result: unknown): Inflated {
   return result as Inflated;
 }
 
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : '';
+}
+
+function isTooLarge(error: unknown): boolean {
+  return codeOf(error) === 'ERR_BUFFER_TOO_LARGE';
+}
+
 /** What else may go wrong is no fault of the peer. */
 function asViolation(error: unknown): unknown {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  if (code === 'ERR_BUFFER_TOO_LARGE') return violation('MESSAGE_TOO_BIG');
+  if (isTooLarge(error)) return violation('MESSAGE_TOO_BIG');
+  const code = codeOf(error);
   return code.startsWith('Z_') ? violation('INVALID_DEFLATE') : error;
 }

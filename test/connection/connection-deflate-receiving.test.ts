@@ -83,7 +83,7 @@ describe.each(DEFLATING_ROLES)('a $role that inflates with $engine', ({ role, ke
     expect(one.log).toEqual(['text all is in the first', 'text next']);
   });
 
-  it('reads the same however the wire is cut', () => {
+  it('reads the same however the wire is cut', async () => {
     const one = open({ terms: { peerTakeover: false } });
     const wire = Buffer.concat([
       peerFrame(role, one.peer.frame('a€')),
@@ -92,6 +92,8 @@ describe.each(DEFLATING_ROLES)('a $role that inflates with $engine', ({ role, ke
     ]);
     for (const chunks of cuts(wire)) {
       one.log.splice(0);
+      // What was inflated in one turn would be too much for it.
+      await new Promise(setImmediate);
       for (const chunk of chunks) one.receive(chunk);
       expect(one.log).toEqual(['text a€', 'ping p', 'text b']);
     }
