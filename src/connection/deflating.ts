@@ -31,17 +31,11 @@ export type Deflated = (bytes: Uint8Array) => void;
 export class Deflating {
   readonly #deflate: PerMessageDeflate;
   readonly #owner: DeflatingOwner;
-  readonly #mayKeep: boolean;
   #isResting = false;
 
-  /**
-   * @param mayKeep - whether large bytes that were given to be sent do not change before they are:
-   *   otherwise they are copied for the thread
-   */
-  constructor(deflate: PerMessageDeflate, owner: DeflatingOwner, mayKeep: boolean) {
+  constructor(deflate: PerMessageDeflate, owner: DeflatingOwner) {
     this.#deflate = deflate;
     this.#owner = owner;
-    this.#mayKeep = mayKeep;
   }
 
   /**
@@ -75,7 +69,9 @@ export class Deflating {
       const isUseful = payload === LATER || payload.length < bytes.length;
       return isUseful || deflate.terms.ownTakeover ? payload : null;
     }
-    const kept = this.#mayKeep || bytes !== data ? bytes : Buffer.from(bytes);
+    // A thread knows them by a bare pointer, and may read on when the connection is over: the application
+    // may have given them away by then.
+    const kept = bytes === data ? Buffer.from(bytes) : bytes;
     deflate.deflater.deflateLater(kept, (payload) => this.settle(payload, later));
     return LATER;
   }

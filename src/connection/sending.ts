@@ -34,8 +34,7 @@ export abstract class Sending implements DeflatingOwner {
       transport,
       options,
       options.mayOverwrite ?? false,
-      // A server sends large bytes from where they lie anyway.
-      deflate === null ? null : new Deflating(deflate, this, role === 'server'),
+      deflate === null ? null : new Deflating(deflate, this),
     );
   }
 

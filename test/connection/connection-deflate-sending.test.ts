@@ -361,13 +361,12 @@ describe.each(DEFLATING_ROLES)('a $role that compresses with $engine', ({ role, 
     expect(short(one.read())).toEqual([DEFLATED]);
   });
 
-  it('copies what it must not change, and leaves alone what was said to stay', async () => {
+  it('copies what it compresses later, so that a thread reads nothing that was given away', async () => {
     const one = open();
     const data = Buffer.from(LARGE);
     one.connection.send(BINARY, data);
     one.connection.send(BINARY, data.subarray(0, 20_000));
-    // A server reads large bytes where they lie, as without compression.
-    if (role === 'client') data.fill('z');
+    data.fill('z');
     await jobs.idle();
     const texts = [LARGE, LARGE.slice(0, 20_000)];
     expect(short(one.read())).toEqual(short(texts.map((text) => `deflated ${text}`)));

@@ -45,14 +45,14 @@ describe.each(ENGINES)('what decides about compression, with $engine,', ({ keepC
     readonly peer = new ReferencePeer();
     readonly log: string[] = [];
 
-    constructor(setup: DeflateSetup = {}, mayKeep: boolean = true) {
+    constructor(setup: DeflateSetup = {}) {
       this.deflate = createDeflate({ ...setup, options: { keepContexts, ...setup.options } });
       made.push(this.deflate);
       const owner = {
         onDeflated: () => this.log.push('deflated'),
         onDeflateFailed: () => this.log.push('failed'),
       };
-      this.deflating = new Deflating(this.deflate, owner, mayKeep);
+      this.deflating = new Deflating(this.deflate, owner);
     }
 
     /** Inflates what comes later, and writes it down. */
@@ -125,23 +125,19 @@ describe.each(ENGINES)('what decides about compression, with $engine,', ({ keepC
     expect(log).toEqual(['later 18000', 'deflated']);
   });
 
-  it.each([true, false])(
-    'copies large bytes for the thread, unless it may keep them: %s',
-    (may) => {
-      const { deflate, deflating } = new Setting({}, may);
-      const given: Uint8Array[] = [];
-      vi.spyOn(deflate.deflater, 'deflateLater').mockImplementation((data) => {
-        given.push(data);
-      });
-      const bytes = Buffer.from(LARGE);
-      deflating.payloadOf(bytes, never);
-      expect([given[0] === bytes, bytes.equals(given[0]!)]).toEqual([may, true]);
-      // A text has bytes of its own already.
-      const copies = vi.spyOn(Buffer, 'from');
-      deflating.payloadOf(LARGE, never);
-      expect(copies.mock.calls.length).toBe(1);
-    },
-  );
+  it('copies large bytes for the thread, and those of a text not once more', () => {
+    const { deflate, deflating } = new Setting();
+    const given: Uint8Array[] = [];
+    vi.spyOn(deflate.deflater, 'deflateLater').mockImplementation((data) => {
+      given.push(data);
+    });
+    const bytes = Buffer.from(LARGE);
+    deflating.payloadOf(bytes, never);
+    expect([given[0]!.buffer === bytes.buffer, bytes.equals(given[0]!)]).toEqual([false, true]);
+    const copies = vi.spyOn(Buffer, 'from');
+    deflating.payloadOf(LARGE, never);
+    expect(copies.mock.calls.length).toBe(1);
+  });
 
   it('tells the owner where a large message could not be compressed', () => {
     const { deflate, deflating, log } = new Setting();

@@ -62,7 +62,7 @@ class Setting {
         ...limits,
       },
       true,
-      new Deflating(deflate, owner, !masked),
+      new Deflating(deflate, owner),
     );
   }
 
