@@ -12,8 +12,8 @@ import { constants } from 'node:zlib';
 import { violation } from '../frame/violation.ts';
 import { ContextPool } from './context-pool.ts';
 import { JOBS } from './jobs.ts';
-import { TurnBudget } from './turn-budget.ts';
-import { ZlibContext, borrowOutput, returnOutput } from './zlib-context.ts';
+import { MAX_PER_TURN, TurnBudget } from './turn-budget.ts';
+import { type Written, ZlibContext, borrowOutput, returnOutput } from './zlib-context.ts';
 
 /** What an inflater speaks to. */
 export interface InflateSink {
@@ -161,15 +161,28 @@ export class KeptInflater implements Inflater {
       });
       return;
     }
+    this.work(context, rest, last, (done) => {
+      // No more than a sink takes in a turn, which may hold us back behind it.
+      context.writeLater(rest, MAX_PER_TURN, done);
+    });
+  }
+
+  /** @param begin - lets a thread inflate what comes next of `input` */
+  private work(
+    context: ZlibContext,
+    input: Buffer,
+    last: boolean,
+    begin: (done: (written: Written) => void) => void,
+  ): void {
     JOBS.run((release) => {
       if (this.#isClosed) {
         release();
         return;
       }
-      context.writeLater(rest, this.#sink.inflatedRoom, ({ chunks, unread }) => {
+      begin((written) => {
         release();
         if (this.#isClosed) return;
-        this.#later(() => this.finish(context, chunks, rest.subarray(rest.length - unread), last));
+        this.#later(() => this.finish(context, written, input, last));
       });
     });
   }
@@ -177,14 +190,15 @@ export class KeptInflater implements Inflater {
   /** Gives out what a thread has made, and goes on behind it. */
   private finish(
     context: ZlibContext,
-    chunks: readonly Buffer[],
-    rest: Buffer,
+    { chunks, unread, isPaused }: Written,
+    input: Buffer,
     last: boolean,
   ): boolean {
+    const rest = input.subarray(input.length - unread);
     const final = chunks.at(-1);
     // By the end of the message, the context may be somebody else's.
     const { isFailed } = context;
-    const isAll = rest.length === 0 && !isFailed;
+    const isAll = rest.length === 0 && !isFailed && !isPaused;
     if (isAll && last) this.endMessage(context);
     for (const chunk of chunks) {
       this.#budget.spend(chunk.length);
@@ -196,8 +210,14 @@ export class KeptInflater implements Inflater {
       if (last && final === undefined) this.#sink.onInflated(rest, 0, 0, true);
       return true;
     }
+    if (isPaused) {
+      this.work(context, input, last, (done) => context.writeOn(done));
+      return false;
+    }
     context.reset();
-    return this.inflate(context, rest, 0, rest.length, last, true);
+    if (!this.#budget.isSpent) return this.inflate(context, rest, 0, rest.length, last, true);
+    this.inflateLater(context, rest, last);
+    return false;
   }
 
   /**

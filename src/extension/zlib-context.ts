@@ -51,9 +51,13 @@ const NO_BYTES: Buffer = Buffer.alloc(0);
 /** Bytes that came out of a large input, and whether zlib read all of it. */
 export interface Written {
   readonly chunks: readonly Buffer[];
-  /** Bytes of the input behind the end of a DEFLATE stream, which were not read. */
+  /** Bytes of the input that were not read: behind the end of a DEFLATE stream, or before a pause. */
   readonly unread: number;
+  /** Whether so much came out that the rest waits for {@link ZlibContext.writeOn}. */
+  readonly isPaused: boolean;
 }
+
+type OnWritten = (written: Written) => void;
 
 /**
  * Where the output of the synchronous calls goes, while nobody reads it. More than one is needed
@@ -76,7 +80,12 @@ export class ZlibContext {
   #isFailed = false;
   /** Collects what a large input gives; null between two of them. */
   #chunks: Buffer[] | null = null;
+  #maxSize = 0;
   #room = 0;
+  /** No thread works, and more is to come out of a large input. */
+  #isPaused = false;
+  #inputEnd = 0;
+  #done: OnWritten | null = null;
 
   private constructor(stream: ZlibStream) {
     this.#stream = stream;
@@ -84,10 +93,7 @@ export class ZlibContext {
       this.#isFailed = true;
     });
     // Nobody reads the stream: what comes out is taken before it gets that far.
-    stream.push = (chunk: Buffer | null): boolean => {
-      if (chunk !== null) this.collect(chunk);
-      return true;
-    };
+    stream.push = (chunk: Buffer | null): boolean => chunk === null || this.collect(chunk);
   }
 
   static deflater(level: number, memLevel: number, windowBits: number): ZlibContext {
@@ -135,32 +141,43 @@ export class ZlibContext {
   /**
    * The same off the main thread, for a large input, which must not change meanwhile.
    *
-   * @param maxSize - bytes that may come out; the context fails soon behind them
+   * @param maxSize - bytes that may come out; a pause comes soon behind them
    * @param done - called later, also where the context has failed or was closed
    */
-  writeLater(input: Buffer, maxSize: number, done: (written: Written) => void): void {
+  writeLater(input: Buffer, maxSize: number, done: OnWritten): void {
     const stream = this.#stream;
-    const chunks: Buffer[] = [];
-    this.#chunks = chunks;
-    this.#room = maxSize;
+    this.#maxSize = maxSize;
+    this.collectFor(done);
     stream._chunkSize = OUTPUT_SIZE;
     stream._outBuffer = Buffer.allocUnsafeSlow(OUTPUT_SIZE);
     stream._outOffset = 0;
-    const before = stream.bytesWritten;
+    this.#inputEnd = stream.bytesWritten + input.length;
     let isDone = false;
     const finish = (): void => {
       if (isDone) return;
       isDone = true;
       stream.off('close', finish);
-      this.#chunks = null;
+      this.#isPaused = false;
       // Now no thread writes into it any more.
       stream._outBuffer = NO_BYTES;
       if (this.#isFailed) stream.close();
-      done({ chunks, unread: input.length - (stream.bytesWritten - before) });
+      this.give();
     };
     // A stream that an error has destroyed does not call back.
     stream.once('close', finish);
     stream.write(input, finish);
+  }
+
+  /**
+   * Goes on behind a pause, for as many bytes again.
+   *
+   * @param done - as for {@link writeLater}
+   */
+  writeOn(done: OnWritten): void {
+    this.collectFor(done);
+    this.#isPaused = false;
+    // As every stream that was full and is read.
+    this.#stream._read(OUTPUT_SIZE);
   }
 
   /** Forgets everything. */
@@ -174,19 +191,44 @@ export class ZlibContext {
    */
   close(): void {
     this.#isFailed = true;
-    if (this.#chunks === null) this.#stream.close();
+    if (this.#chunks === null || this.#isPaused) this.#stream.close();
   }
 
-  /** Takes what came out. (No thread works during this call, and none goes on if the stream ends.) */
-  private collect(chunk: Buffer): void {
-    if (this.#chunks === null) return;
-    if (!this.#isFailed) {
-      this.#chunks.push(chunk);
-      this.#room -= chunk.length;
-      if (this.#room >= 0) return;
-      this.#isFailed = true;
+  private collectFor(done: OnWritten): void {
+    this.#chunks = [];
+    this.#room = this.#maxSize;
+    this.#done = done;
+  }
+
+  /**
+   * Takes what came out. No thread works during this call, and none goes on if the stream ends.
+   *
+   * @returns false where the stream is to pause. It does not where this was all.
+   */
+  private collect(chunk: Buffer): boolean {
+    if (this.#chunks === null) return true;
+    if (this.#isFailed) {
+      this.#stream.close();
+      return true;
     }
-    this.#stream.close();
+    this.#chunks.push(chunk);
+    this.#room -= chunk.length;
+    if (this.#room > 0) return true;
+    this.#isPaused = true;
+    queueMicrotask(() => {
+      if (this.#isPaused) this.give();
+    });
+    return false;
+  }
+
+  private give(): void {
+    const done = this.#done;
+    const chunks = this.#chunks ?? [];
+    // Who is told may begin with the next at once.
+    this.#done = null;
+    this.#chunks = null;
+    const unread = this.#inputEnd - this.#stream.bytesWritten;
+    done?.({ chunks, unread, isPaused: this.#isPaused });
   }
 }
 

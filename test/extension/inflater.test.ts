@@ -48,7 +48,7 @@ describe('an inflater that keeps its context', () => {
     }
   });
 
-  it('lets a thread make no more than a message may have', async () => {
+  it('lets a thread make no more than a turn may give out', async () => {
     const made: number[] = [];
     // oxlint-disable-next-line typescript/unbound-method -- called with its context below
     const { writeLater } = ZlibContext.prototype;
@@ -65,10 +65,39 @@ describe('an inflater that keeps its context', () => {
     });
     const limit = 100_000;
     const one = end(true, limit);
-    const bomb = deflateAlone(Buffer.alloc(24 * 1024 * 1024), { level: 9 });
+    const size = 24 * 1024 * 1024;
+    const bomb = deflateAlone(Buffer.alloc(size), { level: 9 });
     await expect(one.push(bomb)).rejects.toMatchObject({ code: 'WS_ERR_MESSAGE_TOO_BIG' });
     expect(made.length).toBe(1);
-    expect(made[0]).toBeLessThanOrEqual(limit + OUTPUT_SIZE);
+    expect(made[0]).toBeLessThanOrEqual(ALL_AT_ONCE);
+    const free = end();
+    await free.push(bomb);
+    expect(free.messages[0]!.length).toBe(size);
+    expect(free.mostAtOnce).toBeLessThanOrEqual(ALL_AT_ONCE + OUTPUT_SIZE);
+  });
+
+  it('lets a thread go on only when what it has made was taken', async () => {
+    const writeOn = vi.spyOn(ZlibContext.prototype, 'writeOn');
+    const bomb = deflateAlone(Buffer.alloc(24 * 1024 * 1024), { level: 9 });
+    let taken = 0;
+    const held: (() => boolean)[] = [];
+    const sink = {
+      inflatedRoom: Number.POSITIVE_INFINITY,
+      onInflated: (_source: Buffer, start: number, stop: number): void => {
+        taken += stop - start;
+      },
+    };
+    const inflater = new KeptInflater(sink, (finish) => held.push(finish), 15, true);
+    inflater.push(bomb, 0, bomb.length, true);
+    await vi.waitFor(() => expect(held.length).toBe(1));
+    await jobsEnd();
+    expect([taken, held.length, writeOn.mock.calls.length]).toEqual([0, 1, 0]);
+    expect(held[0]!()).toBe(false);
+    await vi.waitFor(() => expect(held.length).toBe(2));
+    expect([taken, writeOn.mock.calls.length]).toEqual([ALL_AT_ONCE, 1]);
+    inflater.close();
+    await jobsEnd();
+    expect(held.length).toBe(2);
   });
 
   it('gives a thread nothing that was closed while it waited for one', async () => {

@@ -55,6 +55,12 @@ function writeLater(
   });
 }
 
+function writeOn(context: ZlibContext): Promise<Written> {
+  return new Promise((resolve) => {
+    context.writeOn(resolve);
+  });
+}
+
 const TEXT = Buffer.from('a text, a text, and once more a text');
 /** Compresses to a third, and to more than one output. */
 const LARGE = Buffer.from(noise(100_000).toString('hex'));
@@ -303,13 +309,17 @@ describe('ZlibContext.writeLater', () => {
   });
 
   it('answers for no input as well', async () => {
-    expect(await writeLater(inflater(), Buffer.alloc(0))).toEqual({ chunks: [], unread: 0 });
+    expect(await writeLater(inflater(), Buffer.alloc(0))).toEqual({
+      chunks: [],
+      unread: 0,
+      isPaused: false,
+    });
   });
 
   it('tells what stands behind a final block', async () => {
     const context = inflater();
     const first = await writeLater(context, Buffer.concat([deflateRawSync(TEXT), TEXT]));
-    expect(first).toEqual({ chunks: [TEXT], unread: TEXT.length });
+    expect(first).toEqual({ chunks: [TEXT], unread: TEXT.length, isPaused: false });
     expect(context.isFailed).toBe(false);
     context.reset();
     // Counted anew for each.
@@ -340,22 +350,39 @@ describe('ZlibContext.writeLater', () => {
     expect(text.equals(LARGE.subarray(0, text.length))).toBe(true);
   });
 
-  it('ends soon behind what may come out', async () => {
-    const bomb = deflateRawSync(Buffer.alloc(16 * 1024 * 1024));
-    for (const most of [0, 1, 65_536, 100_000]) {
+  it('pauses soon behind what may come out, and goes on for as much again', async () => {
+    const text = Buffer.concat([LARGE, Buffer.alloc(1024 * 1024), LARGE]);
+    const input = Buffer.concat([deflateRawSync(text), TEXT]);
+    for (const most of [1, 65_536, 100_000]) {
       const context = inflater();
-      const { chunks } = await writeLater(context, bomb, most);
-      expect(context.isFailed).toBe(true);
-      const size = Buffer.concat(chunks).length;
-      expect(size).toBeGreaterThan(most);
-      expect(size).toBeLessThanOrEqual(most + 64 * 1024);
+      const pieces: Buffer[] = [];
+      let written = await writeLater(context, input, most);
+      for (; written.isPaused; written = await writeOn(context)) {
+        pieces.push(Buffer.concat(written.chunks));
+        expect(pieces.at(-1)!.length).toBeGreaterThanOrEqual(most);
+        expect(pieces.at(-1)!.length).toBeLessThan(most + 64 * 1024);
+      }
+      pieces.push(...written.chunks);
+      expect([context.isFailed, written.unread]).toEqual([false, TEXT.length]);
+      expect(Buffer.concat(pieces).equals(text)).toBe(true);
     }
   });
 
-  it('does not fail where as much comes out as may', async () => {
+  it('makes nothing while it pauses, and can be closed then', async () => {
     const context = inflater();
-    const { chunks } = await writeLater(context, deflateRawSync(LARGE, FLUSHED), LARGE.length);
-    expect(context.isFailed).toBe(false);
+    const bomb = deflateRawSync(Buffer.alloc(16 * 1024 * 1024));
+    const first = await writeLater(context, bomb, 100_000);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect([first.isPaused, Buffer.concat(first.chunks).length]).toEqual([true, 131_072]);
+    context.close();
+    expect(context.isFailed).toBe(true);
+  });
+
+  it('does not pause where that was all', async () => {
+    const context = inflater();
+    const input = deflateRawSync(LARGE, FLUSHED);
+    const { chunks, isPaused } = await writeLater(context, input, LARGE.length);
+    expect([isPaused, context.isFailed]).toEqual([false, false]);
     expect(Buffer.concat(chunks).length).toBe(LARGE.length);
   });
 
