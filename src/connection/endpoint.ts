@@ -21,6 +21,7 @@ import { SocketPromises, closedError } from './promises.ts';
 import type { CloseResult, NodeTransport, SocketEvents, SocketHooks } from './socket-events.ts';
 import type { ResolvedSocketOptions } from './socket-options.ts';
 import { READY_STATE, type ReadyState } from './state.ts';
+import type { Turn } from './waiting.ts';
 import { isPromiseLike } from './waiters.ts';
 
 /** Who made a socket. */
@@ -43,7 +44,7 @@ const giveUpClosing = (endpoint: Endpoint): void => endpoint.connection.terminat
 export class Endpoint implements ConnectionHandler, ConsumersOwner, TransportListener {
   readonly connection: Connection;
   readonly consumers: Consumers;
-  /** Messages that are sent from iterables, of which nobody knows when they end. */
+  /** Messages from iterables that have begun, of which nobody knows when they end. */
   openMessages = 0;
   readonly #socket: EventEmitter<SocketEvents>;
   readonly #transport: NodeTransport;
@@ -68,6 +69,7 @@ export class Endpoint implements ConnectionHandler, ConsumersOwner, TransportLis
   #left = false;
   /** Our Close waits for what was sent before. */
   #closesLater = false;
+  #closeNow: Turn | null = null;
 
   constructor(
     role: Role,
@@ -242,12 +244,20 @@ export class Endpoint implements ConnectionHandler, ConsumersOwner, TransportLis
     this.#closesLater = true;
     const timer = setTimeout(giveUpClosing, this.#options.closeTimeout, this);
     this.promises.onceClosed(() => clearTimeout(timer));
-    this.connection.takeTurn((granted) => {
+    this.#closeNow = (granted) => {
       clearTimeout(timer);
       if (!granted) return;
       this.connection.close(code, reason, receives);
       this.schedule();
-    });
+    };
+    this.connection.takeTurn(this.#closeNow);
+  }
+
+  /** It is an iterable's turn. Where we leave, it is left where it is, with what waits behind it. */
+  beginIterable(): boolean {
+    if (!this.#closesLater) this.openMessages++;
+    else this.#closeNow?.(true);
+    return !this.#closesLater;
   }
 
   get readyState(): ReadyState {

@@ -54,6 +54,7 @@ const MAX_PART_SIZE = 64 * 1024;
  *
  * @param opcode - text or binary; null for what the first piece is: a string begins a text
  * @param compress - whether it may be compressed
+ * @param isIterable - whether nobody knows when it ends, so that `close` does not wait for it
  * @returns whether all of it was sent
  */
 export async function sendPieces(
@@ -61,13 +62,15 @@ export async function sendPieces(
   opcode: MessageOpcode | null,
   pieces: Pieces,
   compress: boolean,
+  isIterable: boolean,
 ): Promise<boolean> {
   const { connection } = endpoint;
   const turn = new Promise<boolean>((resolve) => {
     connection.takeTurn((granted) => {
+      const begins = granted && (!isIterable || endpoint.beginIterable());
       // At once: what is sent from now on must not come before it.
-      if (granted) connection.beginMessage(compress);
-      resolve(granted);
+      if (begins) connection.beginMessage(compress);
+      resolve(begins);
     });
   });
   if (!(await turn)) return refusePieces(pieces);
@@ -98,6 +101,7 @@ export async function sendPieces(
     if (endpoint.isOpen) endpoint.onThrown(error);
     return false;
   } finally {
+    if (isIterable) endpoint.openMessages--;
     if (source.leave()) destroy(pieces);
   }
 }

@@ -388,20 +388,7 @@ export class Socket<Data = unknown>
     checkPieces(data);
     return this.#endpoint.isLeaving
       ? refusePieces(data)
-      : this.sendIterable(opcode, data, compress);
-  }
-
-  private async sendIterable(
-    opcode: MessageOpcode | null,
-    pieces: Pieces,
-    compress: boolean,
-  ): Promise<boolean> {
-    this.#endpoint.openMessages++;
-    try {
-      return await sendPieces(this.#endpoint, opcode, pieces, compress);
-    } finally {
-      this.#endpoint.openMessages--;
-    }
+      : sendPieces(this.#endpoint, opcode, data, compress, true);
   }
 
   private async sendBlob(opcode: MessageOpcode, blob: Blob, compress: boolean): Promise<boolean> {
@@ -413,7 +400,7 @@ export class Socket<Data = unknown>
     };
     this.#promisedSize += rest;
     try {
-      return await sendPieces(this.#endpoint, opcode, piecesOf(blob, take), compress);
+      return await sendPieces(this.#endpoint, opcode, piecesOf(blob, take), compress, false);
     } finally {
       take(rest);
     }

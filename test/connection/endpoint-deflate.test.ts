@@ -49,6 +49,17 @@ function bomb(size: number): Buffer {
 describe.each(WAYS)('the endpoint of a $role, by $engine,', ({ role, keepContexts }) => {
   const options = { keepContexts };
 
+  it('sends what is being compressed before it closes, and no iterable behind that', async () => {
+    const deflating = await DeflateSocket.open(role, { options });
+    const { socket } = deflating;
+    socket.send(LARGE);
+    const sent = socket.send(['never']);
+    void socket.close(4000);
+    expect(short([await deflating.read()])).toEqual(short([`deflated ${LARGE}`]));
+    expect(await sent).toBe(false);
+    expect(socket.dropped).toBe(0);
+  });
+
   it('calls the hook for a large message and for small ones behind it in their order', async () => {
     const told = new Told();
     const deflating = await DeflateSocket.open(role, {

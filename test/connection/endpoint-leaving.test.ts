@@ -143,6 +143,34 @@ describe.each(ROLES)('a %s that closes while an iterable is under way', (role) =
     gate.open();
     expect(await Promise.all(sent)).toEqual([false, false]);
   });
+
+  it('sends what stands before one that has not begun, and nothing behind it', async () => {
+    const live = await openLive(role);
+    const source = Readable.from(['never']);
+    const sent = [live.socket.send(new Blob(['before'])), live.socket.send(source)];
+    live.socket.send('behind');
+    void live.socket.close(4000);
+    expect((await live.message()).payload.toString()).toBe('before');
+    expect((await live.answerClose()).payload).toEqual(closeBody(4000));
+    expect([await Promise.all(sent), source.destroyed]).toEqual([[true, false], true]);
+    expect(live.socket.dropped).toBe(1);
+  });
+
+  it('leaves one that began where another has just ended', async () => {
+    const live = await openLive(role);
+    const gate = new Gate();
+    async function* pieces(): AsyncGenerator<string> {
+      yield 'second';
+      await gate.passed;
+    }
+    const sent = [live.socket.send(['first']), live.socket.send(pieces())];
+    expect((await live.message()).payload.toString()).toBe('first');
+    expect((await live.frame()).payload.toString()).toBe('second');
+    void live.socket.close(4000);
+    expect((await live.answerClose()).payload).toEqual(closeBody(4000));
+    gate.open();
+    expect(await Promise.all(sent)).toEqual([true, false]);
+  });
 });
 
 describe.each(ROLES)('a %s that only ends its sending', (role) => {
