@@ -72,6 +72,9 @@ function maxDeflatedSize(size: number): number {
   return size + (size >>> 3) + (size >>> 6) + 64;
 }
 
+/** What another flush may add to that: who sends a message in fragments flushes each of them. */
+const FLUSH_SIZE = 16;
+
 export class Inbound implements FrameSink, InflateSink {
   readonly #sink: MessageSink;
   readonly #limits: InboundLimits;
@@ -126,7 +129,10 @@ export class Inbound implements FrameSink, InflateSink {
     const { maxPayload } = this.#limits;
     if (this.#compressed) {
       this.#deflatedSize += length;
-      if (this.#deflatedSize > maxDeflatedSize(maxPayload)) throw violation('MESSAGE_TOO_BIG');
+      const flushes = FLUSH_SIZE * this.#fragments;
+      if (this.#deflatedSize > maxDeflatedSize(maxPayload) + flushes) {
+        throw violation('MESSAGE_TOO_BIG');
+      }
     } else if (this.#size + length > maxPayload) {
       throw violation('MESSAGE_TOO_BIG');
     }

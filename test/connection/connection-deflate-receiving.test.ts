@@ -5,6 +5,7 @@ import {
   DEFLATING_ROLES,
   DeflateConnection,
   type DeflateSetup,
+  createDeflate,
   noise,
   short,
 } from '../support/deflate-connection.ts';
@@ -81,6 +82,21 @@ describe.each(DEFLATING_ROLES)('a $role that inflates with $engine', ({ role, ke
     const payload = one.peer.deflate('all is in the first');
     one.receiveFrames({ fin: false, rsv: 4, payload }, { opcode: 0 }, one.peer.frame('next'));
     expect(one.log).toEqual(['text all is in the first', 'text next']);
+  });
+
+  it.each([7, 32, 64, 1_000])('takes maxPayload noise in fragments of %d bytes', async (size) => {
+    const maxPayload = 10_000;
+    const one = open({ limits: { maxPayload } });
+    const { deflater } = createDeflate();
+    const bytes = Buffer.from(noise(2 * maxPayload), 'hex');
+    for (let at = 0; at < maxPayload; at += size) {
+      const fin = at + size >= maxPayload;
+      const payload = deflater.deflatePart(bytes.subarray(at, at + size), fin);
+      one.receiveFrames({ fin, rsv: at === 0 ? 4 : 0, opcode: at === 0 ? 2 : 0, payload });
+    }
+    deflater.close();
+    await vi.waitFor(() => expect(one.log.length).toBe(1));
+    expect(short(one.log)).toEqual(short([`binary ${bytes.toString('hex')}`]));
   });
 
   it('reads the same however the wire is cut', async () => {

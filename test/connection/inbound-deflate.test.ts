@@ -244,10 +244,11 @@ describe('the frames of a compressed message', () => {
     expect(violationOf(step)).toEqual(breach('WS_ERR_MESSAGE_TOO_BIG', 1009));
   });
 
-  it('may announce that together, and no more', () => {
+  it('may announce that together, with 16 bytes for each flush but one, and no more', () => {
     inbound.onHead(TEXT, false, true, 1_000);
-    inbound.onHead(0, false, false, 204);
-    const step = (): void => inbound.onHead(0, false, false, 1);
+    inbound.onHead(0, false, false, 204 + 16);
+    inbound.onHead(0, false, false, 16);
+    const step = (): void => inbound.onHead(0, false, false, 17);
     expect(violationOf(step)).toEqual(breach('WS_ERR_MESSAGE_TOO_BIG', 1009));
   });
 
