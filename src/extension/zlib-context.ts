@@ -109,6 +109,23 @@ export class ZlibContext {
     );
   }
 
+  /**
+   * For the trial: whether the stream writes where {@link writeLater} says. Native code would take a
+   * size for a buffer that is smaller, and end the process.
+   */
+  get hasOutput(): boolean {
+    const stream = this.#stream;
+    const isOurs = ['_outBuffer', '_outOffset', '_chunkSize'].every(
+      (name) => Object.getOwnPropertyDescriptor(stream, name)?.writable === true,
+    );
+    return (
+      isOurs &&
+      stream._outBuffer.length === SMALLEST_CHUNK &&
+      stream._chunkSize === SMALLEST_CHUNK &&
+      stream._outOffset === 0
+    );
+  }
+
   /** Whether zlib has refused what it was given, or has no memory. It is of no use any more. */
   get isFailed(): boolean {
     return this.#isFailed;
@@ -239,7 +256,10 @@ function asInternal(stream: DeflateRaw | InflateRaw): ZlibStream {
 
 let areUsable: boolean | null = null;
 
-/** Whether this version of Node does what is assumed here. Tried once, with a message each way. */
+/**
+ * Whether this version of Node does what is assumed here. Tried once, with a message each way; of large
+ * ones, which go to a thread, the names alone.
+ */
 export function areContextsUsable(): boolean {
   areUsable ??= tryContexts();
   return areUsable;
@@ -252,6 +272,7 @@ function tryContexts(): boolean {
     const deflater = ZlibContext.deflater(6, 8, 15);
     const inflater = ZlibContext.inflater(15);
     try {
+      if (!deflater.hasOutput || !inflater.hasOutput) return false;
       let size = deflater.write(constants.Z_SYNC_FLUSH, text, 0, text.length, output);
       const deflated = Buffer.from(output.subarray(0, size));
       if (deflater.unread !== 0 || !deflated.subarray(-4).equals(SYNC_FLUSH_TAIL)) return false;

@@ -149,6 +149,39 @@ describe('areContextsUsable', () => {
         };
       },
     ],
+    ...['_outBuffer', '_outOffset', '_chunkSize'].flatMap((name): [string, Change][] => [
+      [
+        `has no ${name}`,
+        (stream) => {
+          Reflect.deleteProperty(stream, name);
+        },
+      ],
+      [
+        `keeps ${name} somewhere else`,
+        (stream) => {
+          const value: unknown = Reflect.get(stream, name);
+          Object.defineProperty(stream, name, { get: () => value, set: () => {} });
+        },
+      ],
+    ]),
+    [
+      'has an output of another size',
+      (stream) => {
+        Reflect.set(stream, '_outBuffer', Buffer.alloc(65));
+      },
+    ],
+    [
+      'counts its output in another way',
+      (stream) => {
+        Reflect.set(stream, '_outOffset', 64);
+      },
+    ],
+    [
+      'has another size of chunks',
+      (stream) => {
+        Reflect.set(stream, '_chunkSize', 65);
+      },
+    ],
   ];
 
   it.each(missing)('is false where a stream that deflates %s', async (_what, deflater) => {
