@@ -118,6 +118,11 @@ export class PublicInflater implements Inflater {
       return false;
     }
     this.#budget.spend(result.buffer.length + CALL_COST);
+    if (mayBeCut(message, result)) {
+      const alone = inflateNow(payloadOf(message), this.optionsAlone());
+      this.#budget.spend(alone.buffer.length + CALL_COST);
+      if (isCut(result, alone)) throw violation('INVALID_DEFLATE');
+    }
     return this.give(message, result);
   }
 
@@ -133,13 +138,32 @@ export class PublicInflater implements Inflater {
         release();
         return;
       }
-      inflateRaw(message, this.options(), (error, result) => {
+      const done = (give: () => boolean): void => {
         release();
-        if (this.#isClosed) return;
-        this.#later(() => {
-          if (error !== null) throw asViolation(error);
-          this.#budget.spend(asInflated(result).buffer.length);
-          return this.give(message, asInflated(result));
+        if (!this.#isClosed) this.#later(give);
+      };
+      inflateRaw(message, this.options(), (error, given) => {
+        if (this.#isClosed || error !== null) {
+          done(() => {
+            throw asViolation(error);
+          });
+          return;
+        }
+        const result = asInflated(given);
+        const give = (): boolean => {
+          this.#budget.spend(result.buffer.length);
+          return this.give(message, result);
+        };
+        if (!mayBeCut(message, result)) {
+          done(give);
+          return;
+        }
+        inflateRaw(payloadOf(message), this.optionsAlone(), (failed, alone) => {
+          done(() => {
+            if (failed !== null) throw asViolation(failed);
+            if (isCut(result, asInflated(alone))) throw violation('INVALID_DEFLATE');
+            return give();
+          });
         });
       });
     });
@@ -147,9 +171,6 @@ export class PublicInflater implements Inflater {
 
   private give(message: Buffer, { buffer, engine }: Inflated): boolean {
     const rest = message.subarray(engine.bytesWritten);
-    if (rest.length < BEHIND.length && this.isCut(message, buffer)) {
-      throw violation('INVALID_DEFLATE');
-    }
     // What is left behind a stream that has ended is another one, or nothing but what was not sent.
     const last = rest.length === 0 || rest.equals(BEHIND);
     this.#window.remember(buffer, last);
@@ -161,15 +182,8 @@ export class PublicInflater implements Inflater {
     return false;
   }
 
-  /**
-   * Whether what stands behind the payload was taken for a part of it: a message that was cut may go on
-   * into those bytes, and end there as if it were whole. Alone, it gives less.
-   */
-  private isCut(message: Buffer, text: Buffer): boolean {
-    const payload = message.subarray(0, message.length - BEHIND.length);
-    const alone = inflateNow(payload, { ...this.options(), finishFlush: constants.Z_SYNC_FLUSH });
-    this.#budget.spend(alone.buffer.length + CALL_COST);
-    return alone.buffer.length < text.length;
+  private optionsAlone(): ZlibOptions {
+    return { ...this.options(), finishFlush: constants.Z_SYNC_FLUSH };
   }
 
   private options(): ZlibOptions & { readonly info: true; readonly maxOutputLength: number } {
@@ -183,6 +197,23 @@ export class PublicInflater implements Inflater {
       ...(dictionary.length > 0 && { dictionary }),
     };
   }
+}
+
+/**
+ * Whether what stands behind the payload was needed, perhaps as a part of it: a message that was cut may
+ * go on into those bytes, and end there as if it were whole.
+ */
+function mayBeCut(message: Buffer, { engine }: Inflated): boolean {
+  return engine.bytesWritten > message.length - BEHIND.length;
+}
+
+function payloadOf(message: Buffer): Buffer {
+  return message.subarray(0, message.length - BEHIND.length);
+}
+
+/** A payload that was cut gives less when it is inflated alone. */
+function isCut(whole: Inflated, alone: Inflated): boolean {
+  return alone.buffer.length < whole.buffer.length;
 }
 
 function inflateNow(message: Buffer, options: ZlibOptions): Inflated {

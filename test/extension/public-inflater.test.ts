@@ -62,6 +62,28 @@ describe('an inflater that calls public functions', () => {
     expect(calls[0]! + calls[1]!).toBeLessThan(streams + 4);
   });
 
+  it('makes nothing of a large message on the main thread, not even to see whether it was cut', async () => {
+    const one = end();
+    const payload = deflateAlone(noise(60_000));
+    await one.push(payload);
+    expect(one.messages.length).toBe(1);
+    await expect(one.push(payload.subarray(0, -5))).rejects.toMatchObject({ closeCode: 1007 });
+    expect(vi.mocked(zlib.inflateRaw).mock.calls.length).toBeGreaterThanOrEqual(3);
+    expect(zlib.inflateRawSync).not.toHaveBeenCalled();
+  });
+
+  it('leaves to a thread what a small payload has beyond 256 KiB', async () => {
+    const one = end();
+    const size = 8 * 1024 * 1024;
+    await one.push(deflateAlone(Buffer.alloc(size), { level: 9 }));
+    expect(one.messages[0]!.length).toBe(size);
+    const most = vi
+      .mocked(zlib.inflateRawSync)
+      .mock.calls.map(([, options]) => options?.maxOutputLength);
+    expect(most).toEqual([256 * 1024]);
+    expect(zlib.inflateRaw).toHaveBeenCalledTimes(2);
+  });
+
   it('is not misled by a text that looks like the end of a payload', async () => {
     const texts = [TAIL, Buffer.concat([noise(40_000), TAIL])];
     const one = end();
