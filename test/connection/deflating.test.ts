@@ -80,6 +80,16 @@ describe.each(ENGINES)('what decides about compression, with $engine,', ({ keepC
     expect(deflating.payloadOf(Buffer.alloc(30), never)).not.toBeNull();
   });
 
+  it('measures a text that may be too small, and does not encode it', () => {
+    const { deflating } = new Setting({ options: { threshold: 30 } });
+    const encode = vi.spyOn(Buffer, 'from');
+    const write = vi.spyOn(Buffer.prototype, 'write');
+    for (const text of ['x'.repeat(10), 'x'.repeat(29), 'é'.repeat(14)]) {
+      expect(deflating.payloadOf(text, never)).toBeNull();
+    }
+    expect([encode.mock.calls.length, write.mock.calls.length]).toEqual([0, 0]);
+  });
+
   it('gives null for what would grow, unless the next message refers to it', () => {
     const random = Buffer.from(noise(200), 'hex');
     for (const ownTakeover of [true, false]) {
