@@ -265,14 +265,16 @@ export class Connection extends Sending implements MessageSink, IntakeOwner {
       try {
         if (!finish()) this.#intake.wait();
       } catch (error) {
-        this.caught(error, (thrown) => {
-          // Nobody has called us who could be told.
-          if (this.#handler.onThrown === undefined) throw thrown;
-          this.#handler.onThrown(thrown);
-        });
+        this.caught(error, (thrown) => this.tellThrown(thrown));
       }
     });
     this.#handler.onWorked?.();
+  }
+
+  /** What a handler threw where nobody has called us who could be told. */
+  private tellThrown(thrown: unknown): void {
+    if (this.#handler.onThrown === undefined) throw thrown;
+    this.#handler.onThrown(thrown);
   }
 
   onControl(opcode: number, source: Buffer, start: number, end: number): void {
@@ -411,7 +413,12 @@ export class Connection extends Sending implements MessageSink, IntakeOwner {
 
   onDeflated(): void {
     this.announce();
-    this.relieve();
+    try {
+      this.relieve();
+    } catch (error) {
+      // It has failed already, where the message was given out.
+      this.tellThrown(error);
+    }
     this.#handler.onWorked?.();
   }
 

@@ -50,7 +50,7 @@ export interface ConnectionHandler {
   onClose(code: number, reason: string, wasClean: boolean): void;
   /**
    * What another method threw where nobody had called the connection: after a large message was
-   * inflated elsewhere. Without this method, it is thrown into the void.
+   * inflated or compressed elsewhere. Without this method, it is thrown into the void.
    */
   onThrown?(error: unknown): void;
   /**

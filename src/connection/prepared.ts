@@ -87,7 +87,16 @@ export class PreparedMessage {
       const frame = payload === null ? null : this.frameOf(payload);
       if (frame === null) frames.delete(kind);
       else frames.set(kind, frame);
-      for (const give of waiting) give(frame);
+      const errors: unknown[] = [];
+      for (const give of waiting) {
+        try {
+          give(frame);
+        } catch (error) {
+          // The others are no worse for it.
+          errors.push(error);
+        }
+      }
+      if (errors.length > 0) throw errors[0];
     });
     return null;
   }

@@ -251,6 +251,46 @@ describe.each(ENGINES)('a prepared message, compressed with $engine,', ({ keepCo
     expect(made).toHaveBeenCalledTimes(2);
   });
 
+  it('is given to all that wait for it, also where one of them throws', () => {
+    const message = new PreparedMessage(LARGE);
+    const deflate = createDeflate(setup());
+    let settle = (_payload: Buffer | null): void => {};
+    vi.spyOn(deflate, 'createAlone').mockReturnValueOnce({
+      deflate: () => expect.unreachable(),
+      deflatePart: () => expect.unreachable(),
+      deflateLater: (_data, done) => {
+        settle = done;
+      },
+      forget: never,
+      close: never,
+    });
+    const given: unknown[] = [];
+    message.deflated(deflate, (frame) => given.push(frame));
+    message.deflated(deflate, () => {
+      throw new Error('of a handler');
+    });
+    message.deflated(deflate, (frame) => given.push(frame));
+    expect(() => settle(Buffer.from('payload'))).toThrow('of a handler');
+    expect(given.map((frame) => frame instanceof Uint8Array)).toEqual([true, true]);
+    deflate.close();
+  });
+
+  it('leaves those unharmed that wait for it with one whose handler throws', async () => {
+    const message = new PreparedMessage(noise(200_000));
+    const [one, other] = [open(), open()];
+    one.during.onMessage = (_opcode, source, start, end) => {
+      if (source.toString('utf8', start, end) !== 'get') throw new Error('of the handler');
+      one.connection.sendPrepared(message);
+    };
+    one.receiveTogether({ payload: 'get' }, { payload: 'throw' });
+    other.connection.sendPrepared(message);
+    await jobs.idle();
+    expect(one.log).toEqual(['text get', 'text throw', 'thrown Error: of the handler']);
+    expect(one.connection.readyState).not.toBe(1);
+    other.connection.send(TEXT, 'behind');
+    expect(short(other.read())).toEqual(short([`deflated ${noise(200_000)}`, 'deflated behind']));
+  });
+
   it('gives its bytes to nobody to change', async () => {
     const data = Buffer.from(LARGE);
     const message = new PreparedMessage(data);
