@@ -86,17 +86,17 @@ export class Deflating {
     if (!deflate.compresses(message.data.length)) return message.frame;
     // It refers to nothing before it, and our compressor does not see it: nothing may refer to it.
     deflate.forget();
-    const frame = message.deflated(deflate, (late) => this.settle(late, later)) ?? LATER;
+    const frame = this.attempt(() => message.deflated(deflate, (late) => this.settle(late, later)));
     this.rest();
-    return frame;
+    return frame ?? LATER;
   }
 
-  /** The compressed payload of a fragment. */
-  partOf(data: string | Uint8Array, last: boolean): Uint8Array {
+  /** The compressed payload of a fragment; null where zlib has no memory, and the connection has failed. */
+  partOf(data: string | Uint8Array, last: boolean): Uint8Array | null {
     const bytes = bytesOf(data);
     this.#deflate.budget.spendDeflated(bytes.length);
     this.rest();
-    return this.#deflate.deflater.deflatePart(bytes, last);
+    return this.attempt(() => this.#deflate.deflater.deflatePart(bytes, last));
   }
 
   private rest(): void {
@@ -112,11 +112,15 @@ export class Deflating {
   private deflate(bytes: Uint8Array): Uint8Array | typeof LATER {
     this.#deflate.budget.spendDeflated(bytes.length);
     this.rest();
+    return this.attempt(() => this.#deflate.deflater.deflate(bytes)) ?? LATER;
+  }
+
+  private attempt(compress: () => Uint8Array | null): Uint8Array | null {
     try {
-      return this.#deflate.deflater.deflate(bytes);
+      return compress();
     } catch {
       this.#owner.onDeflateFailed();
-      return LATER;
+      return null;
     }
   }
 

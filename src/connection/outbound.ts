@@ -273,6 +273,8 @@ export class Outbound {
   }
 
   private beginDeflating(data: string | Uint8Array): void {
+    // It has failed, or will come too late: nobody waits for it.
+    if (this.#isOver) return;
     this.#isDeflating = true;
     this.#deflatingSize = sizeOf(data);
   }
@@ -319,10 +321,13 @@ export class Outbound {
   }
 
   private frameFragment(opcode: MessageOpcode, data: string | Uint8Array, fin: boolean): void {
+    // Nobody reads it any more, or zlib has failed at a fragment before.
+    if (this.#isOver) return;
     // RFC 7692, section 6.1: RSV1 stands on the first frame of a message alone.
     const rsv1 = this.#compressesFragments ? RSV1 : 0;
     const first = this.#isFirstFragment ? opcode | rsv1 : OPCODE.CONTINUATION;
     const payload = rsv1 === 0 ? data : this.#deflating!.partOf(data, fin);
+    if (payload === null) return;
     this.#inMessage = !fin;
     this.#isFirstFragment = fin;
     if (fin) this.#compressesFragments = false;

@@ -118,6 +118,18 @@ describe.each(ENGINES)('what decides about compression, with $engine,', ({ keepC
     expect(log).toEqual(['failed']);
   });
 
+  it('tells it as well for a fragment, and for a prepared message', () => {
+    const { deflate, deflating, log } = new Setting();
+    const fail = (): never => {
+      throw new Error('no memory');
+    };
+    vi.spyOn(deflate.deflater, 'deflatePart').mockImplementationOnce(fail);
+    expect(deflating.partOf('part', true)).toBeNull();
+    vi.spyOn(deflate, 'createAlone').mockImplementationOnce(fail);
+    expect(deflating.frameOf(new PreparedMessage('prepared'), never)).toBe(LATER);
+    expect(log).toEqual(['failed', 'failed']);
+  });
+
   it('compresses a large message elsewhere, and tells the owner behind it', async () => {
     const { deflating, log, later } = new Setting();
     expect(deflating.payloadOf('x'.repeat(16_384), never)).not.toBe(LATER);
@@ -167,10 +179,12 @@ describe.each(ENGINES)('what decides about compression, with $engine,', ({ keepC
   it('compresses fragments as one message', () => {
     const { deflating, peer } = new Setting();
     const parts = ['one ', Buffer.from('two '), '', 'three', ''].map((data, at) =>
-      deflating.partOf(data, at === 4),
+      atOnce(deflating.partOf(data, at === 4)),
     );
     expect(peer.inflate(Buffer.concat(parts)).toString()).toBe('one two three');
-    expect(peer.inflate(deflating.partOf('one two three', true)).toString()).toBe('one two three');
+    expect(peer.inflate(atOnce(deflating.partOf('one two three', true))).toString()).toBe(
+      'one two three',
+    );
   });
 
   it('gives the frame of a prepared message: compressed, or as it is', () => {
