@@ -315,24 +315,25 @@ export class Outbound {
   sendFragment(opcode: MessageOpcode, data: string | Uint8Array, fin: boolean): SendResult {
     if (!this.makesRoom(data, false)) return OVERFLOW;
     // Who has not asked for a turn is not torn apart by it either.
-    if (this.#isDeflating) (this.#waiting ??= new Waiting()).pushFragment(opcode, data, fin);
-    else this.frameFragment(opcode, data, fin);
+    if (!this.#isDeflating) return this.frameFragment(opcode, data, fin) ? SENT : DROPPED;
+    (this.#waiting ??= new Waiting()).pushFragment(opcode, data, fin);
     return SENT;
   }
 
-  private frameFragment(opcode: MessageOpcode, data: string | Uint8Array, fin: boolean): void {
+  private frameFragment(opcode: MessageOpcode, data: string | Uint8Array, fin: boolean): boolean {
     // Nobody reads it any more, or zlib has failed at a fragment before.
-    if (this.#isOver) return;
+    if (this.#isOver) return false;
     // RFC 7692, section 6.1: RSV1 stands on the first frame of a message alone.
     const rsv1 = this.#compressesFragments ? RSV1 : 0;
     const first = this.#isFirstFragment ? opcode | rsv1 : OPCODE.CONTINUATION;
     const payload = rsv1 === 0 ? data : this.#deflating!.partOf(data, fin);
-    if (payload === null) return;
+    if (payload === null) return false;
     this.#inMessage = !fin;
     this.#isFirstFragment = fin;
     if (fin) this.#compressesFragments = false;
     this.#writer.frame(fin ? FIN | first : first, payload);
     if (fin) this.releaseWaiting();
+    return true;
   }
 
   /** Sends a control frame, between the fragments of a message if need be (section 5.4). */

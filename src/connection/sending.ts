@@ -148,7 +148,7 @@ export abstract class Sending implements DeflatingOwner {
     checkMessage(opcode, data);
     if (!this.isOpen) return false;
     const isSent = this.afterSend(this.outbound.sendFragment(opcode, data, fin));
-    return isSent && this.isOpen && this.outbound.hasFragmentRoom(0);
+    return isSent && this.outbound.hasFragmentRoom(0);
   }
 
   /**
