@@ -104,17 +104,7 @@ export class KeptDeflater implements Deflater {
         release();
         return;
       }
-      let context: ZlibContext;
-      try {
-        context = this.begin();
-      } catch {
-        // Told as every failure of zlib.
-        release();
-        queueMicrotask(() => {
-          if (!this.#isClosed) done(null);
-        });
-        return;
-      }
+      const context = this.begin();
       const input = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
       context.writeLater(input, Number.POSITIVE_INFINITY, ({ chunks }) => {
         release();
@@ -124,7 +114,14 @@ export class KeptDeflater implements Deflater {
         this.end(isFailed);
         done(isFailed ? null : withoutTail(Buffer.concat(chunks)));
       });
-    });
+    }, this.failed(done));
+  }
+
+  /** Told as every failure of zlib. */
+  private failed(done: (payload: null) => void): () => void {
+    return () => {
+      if (!this.#isClosed) done(null);
+    };
   }
 
   forget(): void {

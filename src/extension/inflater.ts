@@ -174,16 +174,27 @@ export class KeptInflater implements Inflater {
     last: boolean,
     begin: (done: (written: Written) => void) => void,
   ): void {
-    JOBS.run((release) => {
-      if (this.#isClosed) {
-        release();
-        return;
-      }
-      begin((written) => {
-        release();
-        if (this.#isClosed) return;
-        this.#later(() => this.finish(context, written, input, last));
-      });
+    JOBS.run(
+      (release) => {
+        if (this.#isClosed) {
+          release();
+          return;
+        }
+        begin((written) => {
+          release();
+          if (this.#isClosed) return;
+          this.#later(() => this.finish(context, written, input, last));
+        });
+      },
+      (error) => this.fail(error),
+    );
+  }
+
+  /** Here too, there is no memory for it. */
+  private fail(error: unknown): void {
+    if (this.#isClosed) return;
+    this.#later(() => {
+      throw error;
     });
   }
 

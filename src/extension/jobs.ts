@@ -8,6 +8,8 @@
 /** Begins a job, and calls `done` when it has ended, whatever became of it. */
 type Job = (done: () => void) => void;
 
+type OnFailed = (error: unknown) => void;
+
 /** One less than libuv has threads, where nobody has asked for more. */
 const MAX_RUNNING = 3;
 
@@ -16,15 +18,20 @@ export class Jobs {
   #running = 0;
   #isBeginning = false;
   /** In the order in which they came. Each connection has one each way at the most. */
-  readonly #waiting = new Set<Job>();
+  readonly #waiting = new Map<Job, OnFailed>();
 
   constructor(maxRunning: number = MAX_RUNNING) {
     this.#maxRunning = maxRunning;
   }
 
-  /** Begins `job` now, or when another has ended. */
-  run(job: Job): void {
-    this.#waiting.add(job);
+  /**
+   * Begins `job` now, or when another has ended.
+   *
+   * @param onFailed - called later with what it throws as it begins: that is nothing to the one that
+   *   has just ended, and has brought it about
+   */
+  run(job: Job, onFailed: OnFailed): void {
+    this.#waiting.set(job, onFailed);
     this.beginWaiting();
   }
 
@@ -32,22 +39,15 @@ export class Jobs {
   private beginWaiting(): void {
     if (this.#isBeginning) return;
     this.#isBeginning = true;
-    const errors: unknown[] = [];
-    for (const job of this.#waiting) {
+    for (const [job, onFailed] of this.#waiting) {
       if (this.#running >= this.#maxRunning) break;
       this.#waiting.delete(job);
-      try {
-        this.begin(job);
-      } catch (error) {
-        // The next ones are no worse for it.
-        errors.push(error);
-      }
+      this.begin(job, onFailed);
     }
     this.#isBeginning = false;
-    if (errors.length > 0) throw errors[0];
   }
 
-  private begin(job: Job): void {
+  private begin(job: Job, onFailed: OnFailed): void {
     this.#running++;
     let isDone = false;
     const done = (): void => {
@@ -60,7 +60,7 @@ export class Jobs {
       job(done);
     } catch (error) {
       done();
-      throw error;
+      queueMicrotask(() => onFailed(error));
     }
   }
 }

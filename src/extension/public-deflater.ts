@@ -34,19 +34,24 @@ export class PublicDeflater implements Deflater {
   }
 
   deflateLater(data: Uint8Array, done: (payload: Buffer | null) => void): void {
-    JOBS.run((release) => {
-      if (this.#isClosed) {
-        release();
-        return;
-      }
-      const options = this.zlibOptions();
-      this.#window.remember(data, true);
-      deflateRaw(data, options, (error, payload) => {
-        release();
-        if (this.#isClosed) return;
-        done(error === null ? withoutTail(payload) : null);
-      });
-    });
+    JOBS.run(
+      (release) => {
+        if (this.#isClosed) {
+          release();
+          return;
+        }
+        const options = this.zlibOptions();
+        this.#window.remember(data, true);
+        deflateRaw(data, options, (error, payload) => {
+          release();
+          if (this.#isClosed) return;
+          done(error === null ? withoutTail(payload) : null);
+        });
+      },
+      () => {
+        if (!this.#isClosed) done(null);
+      },
+    );
   }
 
   forget(): void {

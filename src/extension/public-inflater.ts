@@ -134,39 +134,33 @@ export class PublicInflater implements Inflater {
 
   private inflateLater(message: Buffer): void {
     JOBS.run((release) => {
-      if (this.#isClosed) {
-        release();
-        return;
-      }
-      const done = (give: () => boolean): void => {
-        release();
-        if (!this.#isClosed) this.#later(give);
+      if (this.#isClosed) release();
+      else void this.work(message, release);
+    }, raise);
+  }
+
+  private async work(message: Buffer, release: () => void): Promise<void> {
+    let finish: () => boolean;
+    try {
+      const result = await this.inflateElsewhere(message);
+      finish = () => {
+        this.#budget.spend(result.buffer.length);
+        return this.give(message, result);
       };
-      inflateRaw(message, this.options(), (error, given) => {
-        if (this.#isClosed || error !== null) {
-          done(() => {
-            throw asViolation(error);
-          });
-          return;
-        }
-        const result = asInflated(given);
-        const give = (): boolean => {
-          this.#budget.spend(result.buffer.length);
-          return this.give(message, result);
-        };
-        if (!mayBeCut(message, result)) {
-          done(give);
-          return;
-        }
-        inflateRaw(payloadOf(message), this.optionsAlone(), (failed, alone) => {
-          done(() => {
-            if (failed !== null) throw asViolation(failed);
-            if (isCut(result, asInflated(alone))) throw violation('INVALID_DEFLATE');
-            return give();
-          });
-        });
-      });
-    });
+    } catch (error) {
+      finish = () => raise(asViolation(error));
+    }
+    release();
+    if (!this.#isClosed) this.#later(finish);
+  }
+
+  /** In a thread, both times. */
+  private async inflateElsewhere(message: Buffer): Promise<Inflated> {
+    const result = await inflateAsync(message, this.options());
+    if (this.#isClosed || !mayBeCut(message, result)) return result;
+    const alone = await inflateAsync(payloadOf(message), this.optionsAlone());
+    if (isCut(result, alone)) throw violation('INVALID_DEFLATE');
+    return result;
   }
 
   private give(message: Buffer, { buffer, engine }: Inflated): boolean {
@@ -218,6 +212,20 @@ function isCut(whole: Inflated, alone: Inflated): boolean {
 
 function inflateNow(message: Buffer, options: ZlibOptions): Inflated {
   return asInflated(inflateRawSync(message, options));
+}
+
+/** Where not even a context can be made, that is told like all else. */
+function inflateAsync(message: Buffer, options: ZlibOptions): Promise<Inflated> {
+  return new Promise((resolve, reject) => {
+    inflateRaw(message, options, (error, result) => {
+      if (error === null) resolve(asInflated(result));
+      else reject(error);
+    });
+  });
+}
+
+function raise(error: unknown): never {
+  throw error;
 }
 
 function asInflated(result: unknown): Inflated {

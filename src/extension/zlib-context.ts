@@ -163,10 +163,12 @@ export class ZlibContext {
    */
   writeLater(input: Buffer, maxSize: number, done: OnWritten): void {
     const stream = this.#stream;
+    // First: there may be no memory for it.
+    const output = Buffer.allocUnsafeSlow(OUTPUT_SIZE);
     this.#maxSize = maxSize;
     this.collectFor(done);
     stream._chunkSize = OUTPUT_SIZE;
-    stream._outBuffer = Buffer.allocUnsafeSlow(OUTPUT_SIZE);
+    stream._outBuffer = output;
     stream._outOffset = 0;
     this.#inputEnd = stream.bytesWritten + input.length;
     let isDone = false;

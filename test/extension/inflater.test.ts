@@ -163,6 +163,20 @@ describe('an inflater that keeps its context', () => {
     expect([create.mock.calls.length, close.mock.calls.length]).toEqual([7, 4]);
   });
 
+  it('throws where a thread cannot even begin, and others are no worse for it', async () => {
+    const jobs = new AllJobs();
+    const [one, other] = [end(), end()];
+    const pushes = [one, other].map((each) => each.push(deflateAlone(noise(30_000))));
+    vi.spyOn(ZlibContext.prototype, 'writeLater').mockImplementationOnce(() => {
+      throw new RangeError('Array buffer allocation failed');
+    });
+    jobs.giveAll();
+    await expect(pushes[0]).rejects.toThrow(RangeError);
+    await pushes[1];
+    expect([one.messages.length, other.messages.length]).toEqual([0, 1]);
+    await jobsEnd();
+  });
+
   it('throws where zlib has failed, now or in a thread', async () => {
     vi.spyOn(ZlibContext, 'inflater').mockImplementation((windowBits) => {
       const context = ZlibContext.deflater(1, 1, windowBits);

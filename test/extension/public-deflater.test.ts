@@ -69,4 +69,13 @@ describe('a deflater that calls public functions', () => {
     const payload = await later(open(), noise(30_000));
     expect(inflateAlone(payload!).equals(noise(30_000))).toBe(true);
   });
+
+  it('says null where a thread cannot even begin', async () => {
+    vi.mocked(zlib.deflateRaw).mockImplementationOnce(() => {
+      throw new Error('Initialization failed');
+    });
+    const deflater = open();
+    expect(await later(deflater, noise(30_000))).toBe(null);
+    await jobsEnd();
+  });
 });

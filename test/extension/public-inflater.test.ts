@@ -114,6 +114,19 @@ describe('an inflater that calls public functions', () => {
     await expect(other.push(hex(HELLO))).rejects.toThrow('without a code');
   });
 
+  it.each([1, 2])('throws it as well where call %i of a thread cannot begin', async (call) => {
+    const fake = vi.mocked(zlib.inflateRaw);
+    if (call === 2) fake.mockImplementationOnce(fake.getMockImplementation()!);
+    fake.mockImplementationOnce(() => {
+      throw new Error('Initialization failed');
+    });
+    const payload = deflateAlone(noise(40_000));
+    await expect(end().push(payload)).rejects.toThrow('Initialization failed');
+    const other = end();
+    await other.push(payload);
+    expect(other.messages.length).toBe(1);
+  });
+
   it('remembers what was inflated in a thread', async () => {
     const text = prose(60_000);
     const compressor = end();

@@ -258,15 +258,24 @@ export class JobWatch {
 
   constructor() {
     const run = JOBS.run.bind(JOBS);
-    vi.spyOn(JOBS, 'run').mockImplementation((job) => {
+    vi.spyOn(JOBS, 'run').mockImplementation((job, onFailed) => {
       this.count++;
       this.#open++;
-      run((done) => {
-        job(() => {
-          done();
-          if (--this.#open === 0) this.#onIdle();
-        });
-      });
+      const end = (): void => {
+        if (--this.#open === 0) this.#onIdle();
+      };
+      run(
+        (done) => {
+          job(() => {
+            done();
+            end();
+          });
+        },
+        (error) => {
+          onFailed(error);
+          end();
+        },
+      );
     });
   }
 

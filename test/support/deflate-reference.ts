@@ -299,6 +299,10 @@ export class InflatingEnd implements InflateSink {
 
 // ── Jobs ────────────────────────────────────────────────────────────────────────────────────
 
+function raise(error: unknown): never {
+  throw error;
+}
+
 /** How many of these jobs begin at once; all of them end. */
 function countBegun(jobs: number): number {
   let begun = 0;
@@ -309,7 +313,7 @@ function countBegun(jobs: number): number {
       if (isCounting) begun++;
       if (isCounting) ends.push(done);
       else done();
-    });
+    }, raise);
   }
   isCounting = false;
   for (const end of ends) end();
@@ -339,7 +343,7 @@ export class AllJobs {
   readonly #ends: (() => void)[] = [];
 
   constructor() {
-    for (let i = 0; i < MAX_JOBS; i++) JOBS.run((done) => this.#ends.push(done));
+    for (let i = 0; i < MAX_JOBS; i++) JOBS.run((done) => this.#ends.push(done), raise);
     expect(this.#ends.length).toBe(MAX_JOBS);
   }
 
