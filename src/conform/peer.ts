@@ -15,16 +15,9 @@ import { Conduct } from './conduct.ts';
 import type { MessageCoder } from './extension.ts';
 import type { PeerEvent } from './peer-event.ts';
 import { sentenceOf } from './sentence.ts';
+import { Sender } from './sender.ts';
 import { type Settings, WAIT } from './settings.ts';
-import {
-  encodeFrames,
-  type Frame,
-  FrameReader,
-  headerSizeOf,
-  OPCODE,
-  type ReceivedFrame,
-  RSV1,
-} from './wire.ts';
+import { type Frame, FrameReader, OPCODE, type ReceivedFrame, RSV1 } from './wire.ts';
 import { WireLog } from './wire-log.ts';
 
 export interface PeerOptions {
@@ -58,7 +51,7 @@ export interface Ending {
 
 /** How the bytes of frames are cut. Default: all in one write. */
 export interface Chops {
-  /** Bytes of a write. */
+  /** Bytes of a write: each frame is cut by itself, and its last piece may be shorter. */
   readonly size?: number;
   /** Each frame in a write of its own. Default: `false`. */
   readonly isFrameWise?: boolean;
@@ -83,6 +76,7 @@ export class Peer {
   readonly ended: Promise<Ending>;
   readonly #stream: Duplex;
   readonly #second: number;
+  readonly #sender: Sender;
   readonly #reader = new FrameReader();
   readonly #conduct: Conduct;
   readonly #waiters = new Set<Waiter>();
@@ -105,6 +99,7 @@ export class Peer {
     this.log = options.log ?? new WireLog();
     this.coder = options.coder;
     this.#second = options.settings.second;
+    this.#sender = new Sender(stream, options.role === 'client', this.log);
     this.#conduct = new Conduct({
       mustMask: options.role === 'server',
       mayCompress: options.coder !== undefined,
@@ -141,27 +136,30 @@ export class Peer {
     const list = 'opcode' in frames ? [frames] : frames;
     if (chops.isFrameWise === true) {
       for (const frame of list) {
-        this.#write([frame]);
+        this.#sender.send([frame]);
         await nextTurn();
       }
     } else if (chops.size === undefined) {
-      this.#write(list);
+      this.#sender.send(list);
     } else {
-      await this.sendBytes(this.#encode(list), chops.size);
+      for (const frame of list) await this.#sendInPieces(frame, chops.size);
     }
   }
 
-  /** Sends bytes in writes of `size`, and lets each of them go before the next. */
-  async sendBytes(bytes: Buffer, size: number): Promise<void> {
-    for (let start = 0; start < bytes.length && this.#canWrite; start += size) {
-      this.#stream.write(bytes.subarray(start, start + size));
-      await this.#waitForNextWrite(size);
-    }
+  /**
+   * Begins a frame whose bytes `sendPiece` sends. What else is to be sent waits for its end.
+   *
+   * @returns how many of its bytes are its header
+   */
+  beginFrame(frame: Frame): number {
+    return this.#sender.begin(frame);
   }
 
-  /** The bytes of frames as this end sends them; they are in the log from then on. */
-  encode(frames: readonly Frame[]): Buffer {
-    return this.#encode(frames);
+  /** Sends the next bytes of the frame that was begun, and notes that. */
+  sendPiece(size: number): void {
+    if (!this.#sender.isWithinFrame) return;
+    this.log.addNote(`sends ${size} bytes of the frame`);
+    this.#sender.sendPiece(size);
   }
 
   /** Begins the closing handshake, if that is not done. */
@@ -179,8 +177,9 @@ export class Peer {
       this.#isByJudge = this.#peerClose === undefined;
       this.#dropAfter(WAIT.CLOSING, 'The peer did not answer the Close frame');
     }
+    this.#sender.finish();
     // Last, as the answer may come before this returns.
-    this.#write([{ opcode: OPCODE.CLOSE, payload }]);
+    this.#sender.send([{ opcode: OPCODE.CLOSE, payload }]);
   }
 
   /**
@@ -224,8 +223,14 @@ export class Peer {
     this.#stream.destroy();
   }
 
-  get #canWrite(): boolean {
-    return this.#stream.writable && this.#peerClose === undefined;
+  /** Lets each piece go before the next. */
+  async #sendInPieces(frame: Frame, size: number): Promise<void> {
+    if (!this.#stream.writable || this.#peerClose !== undefined) return;
+    this.#sender.begin(frame);
+    while (this.#sender.isWithinFrame) {
+      this.#sender.sendPiece(size);
+      await this.#waitForNextWrite(size);
+    }
   }
 
   /**
@@ -236,22 +241,6 @@ export class Peer {
     const milliseconds = this.#second / 1000;
     if (size > 1 || milliseconds < 1) await nextTurn();
     else await delay(milliseconds);
-  }
-
-  #encode(frames: readonly Frame[]): Buffer {
-    const isMasked = this.role === 'client';
-    const bytes = encodeFrames(frames, isMasked);
-    let at = 0;
-    for (const frame of frames) {
-      const size = headerSizeOf(frame, isMasked);
-      this.log.addFrame('judge', bytes.subarray(at, at + size), frame);
-      at += size + (frame.payload?.length ?? 0);
-    }
-    return bytes;
-  }
-
-  #write(frames: readonly Frame[]): void {
-    if (this.#stream.writable) this.#stream.write(this.#encode(frames));
   }
 
   #onData(chunk: Buffer): void {
@@ -285,7 +274,7 @@ export class Peer {
   #onFrame(frame: ReceivedFrame): void {
     switch (frame.opcode) {
       case OPCODE.PING:
-        if (this.isOpen) this.#write([{ opcode: OPCODE.PONG, payload: frame.payload }]);
+        if (this.isOpen) this.#sender.send([{ opcode: OPCODE.PONG, payload: frame.payload }]);
         break;
       case OPCODE.PONG:
         this.events.push({ kind: 'pong', payload: frame.payload });

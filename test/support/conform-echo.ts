@@ -54,6 +54,9 @@ export const FLAWS = [
 ] as const;
 export type Flaw = (typeof FLAWS)[number];
 
+/** What it may do, and does not have to. */
+export type Habit = 'Pings at the opening, and whenever a frame is not whole';
+
 const DATA = new Set([0, 1, 2]);
 const PROTOCOL_ERROR = 1002;
 const LARGE = 100_000;
@@ -61,7 +64,7 @@ const LARGE = 100_000;
 export class ConformEcho {
   readonly #stream: Duplex;
   readonly #isServer: boolean;
-  readonly #flaw: Flaw | undefined;
+  readonly #flaw: Flaw | Habit | undefined;
   readonly #reader = new FrameReader();
   #parts: Buffer[] = [];
   #opcode = 0;
@@ -77,7 +80,7 @@ export class ConformEcho {
   constructor(
     stream: Duplex,
     role: 'client' | 'server',
-    flaw?: Flaw,
+    flaw?: Flaw | Habit,
     rest: Buffer = Buffer.alloc(0),
   ) {
     this.#stream = stream;
@@ -93,21 +96,30 @@ export class ConformEcho {
       if (!this.#is('never ends TCP')) stream.end();
     });
     stream.on('error', () => stream.destroy());
+    if (this.#is('Pings at the opening, and whenever a frame is not whole')) this.#ping();
     this.#onData(this.#rest);
     stream.resume();
   }
 
-  #is(flaw: Flaw): boolean {
+  #ping(): void {
+    if (!this.#hasClosed) this.#send({ opcode: 9, payload: Buffer.from('still there?') });
+  }
+
+  #is(flaw: Flaw | Habit): boolean {
     return this.#flaw === flaw;
   }
 
   #onData(chunk: Buffer): void {
     if (this.#is('does nothing at all')) return;
     this.#reader.push(chunk);
+    let count = 0;
     for (let frame = this.#reader.next(); frame !== undefined; frame = this.#reader.next()) {
+      count++;
       if (!this.#hasClosed || this.#is('goes on after a Close')) this.#onFrame(frame);
     }
     if (this.#is('sends Pongs in the wrong order')) this.#flushPongs();
+    const isPinging = this.#is('Pings at the opening, and whenever a frame is not whole');
+    if (isPinging && count === 0) this.#ping();
   }
 
   #onFrame(frame: ReceivedFrame): void {

@@ -8,10 +8,10 @@ import { type CaseResult, runCase } from '../../src/conform/result.ts';
 import type { Settings } from '../../src/conform/settings.ts';
 import { FrameReader } from '../../src/conform/wire.ts';
 import { isFailure } from '../../src/conform/fail-on.ts';
-import { ConformEcho, type Flaw } from './conform-echo.ts';
+import { ConformEcho, type Flaw, type Habit } from './conform-echo.ts';
 
 /** In memory nothing is slow, however busy the machine is: what comes back is there at once. */
-const CALM: Settings = { second: 20, messages: 3 };
+export const CALM: Settings = { second: 20, messages: 3 };
 /** Over sockets: a machine that is busy with other tests is slow. */
 export const REAL: Settings = { second: 1000, messages: 3 };
 /** For those who do not do it. */
@@ -21,7 +21,7 @@ const SHORT: Settings = { second: 2, messages: 3 };
 export async function judge(
   conformCase: ConformCase,
   tested: 'server' | 'client',
-  flaw?: Flaw,
+  flaw?: Flaw | Habit,
   settings: Settings = flaw === undefined ? CALM : SHORT,
 ): Promise<CaseResult> {
   const [ours, theirs] = duplexPair();

@@ -102,10 +102,10 @@ function failFast(
     expected: { OK: [timeout('A')], 'NON-STRICT': [timeout('A'), timeout('B')] },
     closing: CLOSING.INVALID_TEXT,
     run: async (peer): Promise<Outcome | undefined> => {
-      const pieces = isOneFrame ? cutOneFrame(peer, parts) : encodeEach(peer, parts);
-      for (const [index, piece] of pieces.entries()) {
-        await peer.sendBytes(piece, piece.length);
-        const isLast = index === pieces.length - 1;
+      const steps = isOneFrame ? piecesOf(peer, parts) : framesOf(peer, parts);
+      for (const [index, send] of steps.entries()) {
+        await send();
+        const isLast = index === steps.length - 1;
         if (!isLast && !(await peer.pause(1, 'AB'[index]))) break;
       }
       return waitForEnd(peer);
@@ -113,23 +113,19 @@ function failFast(
   };
 }
 
-function encodeEach(peer: Peer, parts: readonly Buffer[]): Buffer[] {
-  return inFragments(...parts).map((frame) => peer.encode([frame]));
+type Step = () => Promise<void> | void;
+
+function framesOf(peer: Peer, parts: readonly Buffer[]): Step[] {
+  return inFragments(...parts).map((frame) => () => peer.send(frame));
 }
 
 /** The header goes with the first part. */
-function cutOneFrame(peer: Peer, parts: readonly Buffer[]): Buffer[] {
-  const bytes = peer.encode(inFragments(Buffer.concat(parts)));
-  let end = bytes.length;
-  return parts
-    .toReversed()
-    .map((part, index) => {
-      const start = index === parts.length - 1 ? 0 : end - part.length;
-      const piece = bytes.subarray(start, end);
-      end = start;
-      return piece;
-    })
-    .toReversed();
+function piecesOf(peer: Peer, parts: readonly Buffer[]): Step[] {
+  return parts.map((part, index) => () => {
+    const headerSize =
+      index === 0 ? peer.beginFrame({ opcode: OPCODE.TEXT, payload: Buffer.concat(parts) }) : 0;
+    peer.sendPiece(headerSize + part.length);
+  });
 }
 
 const EDITED = Buffer.from('edited');

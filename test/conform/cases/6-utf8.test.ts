@@ -42,6 +42,17 @@ describe('group 6', () => {
     expect(writes.slice(0, 3)).toEqual(sizes);
   });
 
+  it.each([
+    ['6.4.1', ['text, not final', 'waits for', 'continuation, not final', 'Close', 'Close']],
+    ['6.4.3', ['text', 'sends 13', 'waits for', 'sends 4 ', 'waits for', 'sends 6 ']],
+  ] as const)('%s says in its log when what was sent', async (id, begins) => {
+    const { log } = await judge(findCase(UTF8, id), 'client');
+    const meanings = log.entries.map(({ meaning }) => meaning).slice(0, begins.length);
+    for (const [index, begin] of begins.entries()) {
+      expect(meanings[index]).toMatch(new RegExp(`^${begin}`));
+    }
+  });
+
   it('cuts signs in fragments of one byte', async () => {
     const { frames } = await recordOf(findCase(UTF8, '6.2.4'));
     // Eleven bytes, an empty last fragment, and the Close.
