@@ -21,6 +21,8 @@ export interface ConductOptions {
 export class Conduct {
   readonly #mustMask: boolean;
   readonly #mayCompress: boolean;
+  /** Close codes that the case leaves to the peer. */
+  #codes: readonly number[] = [];
   #isInMessage = false;
   #hasClosed = false;
 
@@ -29,11 +31,18 @@ export class Conduct {
     this.#mayCompress = mayCompress;
   }
 
+  /** Lets the peer close with codes that may not be sent otherwise. */
+  allowCodes(codes: readonly number[]): void {
+    this.#codes = codes;
+  }
+
   /** @returns what is wrong with the next frame, or `undefined` */
   check(frame: ReceivedFrame): string | undefined {
     const breach =
       this.#checkHeader(frame) ??
-      ((frame.opcode & CONTROL_BIT) === 0 ? this.#checkData(frame) : checkControl(frame));
+      ((frame.opcode & CONTROL_BIT) === 0
+        ? this.#checkData(frame)
+        : checkControl(frame, this.#codes));
     if (frame.opcode === OPCODE.CLOSE) this.#hasClosed = true;
     return breach;
   }
@@ -58,20 +67,24 @@ export class Conduct {
   }
 }
 
-function checkControl({ opcode, fin, rsv, payload }: ReceivedFrame): string | undefined {
+function checkControl(
+  { opcode, fin, rsv, payload }: ReceivedFrame,
+  codes: readonly number[],
+): string | undefined {
   if (rsv !== 0) return `RSV ${rsv} is set in a control frame (section 5.2)`;
   if (opcode > OPCODE.PONG) return `Opcode ${opcode} is reserved (section 5.2)`;
   if (!fin) return 'A control frame is fragmented (section 5.5)';
   if (payload.length > MAX_CONTROL_SIZE) return 'A control frame is too long (section 5.5)';
-  return opcode === OPCODE.CLOSE ? checkClose(payload) : undefined;
+  return opcode === OPCODE.CLOSE ? checkClose(payload, codes) : undefined;
 }
 
 /** Sections 5.5.1 and 7.4. */
-function checkClose(payload: Buffer): string | undefined {
+function checkClose(payload: Buffer, codes: readonly number[]): string | undefined {
   if (payload.length === 0) return undefined;
   if (payload.length === 1) return 'A Close frame has half a code (section 5.5.1)';
   const code = payload.readUInt16BE(0);
-  if (!isSendable(code)) return `Close code ${code} may not be sent (section 7.4)`;
+  if (!isSendable(code) && !codes.includes(code))
+    return `Close code ${code} may not be sent (section 7.4)`;
   return isUtf8(payload.subarray(2))
     ? undefined
     : 'The reason of a Close is not UTF-8 (section 8.1)';

@@ -7,6 +7,7 @@
 
 import { connect as connectTcp, isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import type { ConformCase } from './case.ts';
 import type { MessageCoder } from './extension.ts';
@@ -29,45 +30,96 @@ export interface ClientRun {
   readonly ca?: string | Buffer | undefined;
   /** Whether any certificate will do. Default: `false`. */
   readonly isInsecure?: boolean | undefined;
-  /** Ends the run after the case that is under way. */
+  /** Ends the run; the case that is under way has no result. */
   readonly signal?: AbortSignal | undefined;
   /** Called after each case. */
   readonly onResult?: (result: CaseResult) => void;
 }
 
-/** Connections in a row that did not open, after which the server is taken to be gone. */
-const MAX_UNOPENED = 5;
+/** Seconds between two attempts to reach a server that is gone. */
+const RETRY = 0.1;
 
 /** Runs the cases in order. */
 export async function testServer(run: ClientRun): Promise<CaseResult[]> {
   const results: CaseResult[] = [];
-  let unopened = 0;
+  const way = new Way(run);
   for (const conformCase of run.cases) {
-    if (run.signal?.aborted === true) break;
-    const result =
-      unopened < MAX_UNOPENED
-        ? await testCase(run, conformCase)
-        : failedToOpen(conformCase, run.agent, 'Not tried: the server is gone.', new WireLog());
-    unopened = result.ending === undefined ? unopened + 1 : 0;
+    const result = await testCase(run, conformCase, way);
+    if (result === undefined) break;
     results.push(result);
     run.onResult?.(result);
   }
   return results;
 }
 
-async function testCase(run: ClientRun, conformCase: ConformCase): Promise<CaseResult> {
+/** @returns nothing where the run was ended meanwhile */
+async function testCase(
+  run: ClientRun,
+  conformCase: ConformCase,
+  way: Way,
+): Promise<CaseResult | undefined> {
+  const { agent, settings, signal } = run;
+  if (signal?.aborted === true) return undefined;
   const log = new WireLog();
   let stream: Duplex | undefined;
   let peer: Peer;
   try {
-    stream = await connect(run);
+    stream = await way.connect();
     peer = await open(run, conformCase, stream, log);
   } catch (error) {
     stream?.destroy();
+    if (isAborted(signal)) return undefined;
     const why = `The connection did not open: ${sentenceOf(error)}`;
-    return failedToOpen(conformCase, run.agent, why, log);
+    return failedToOpen(conformCase, agent, why, log);
   }
-  return runCase(conformCase, run.agent, peer, run.settings);
+  return runCase(conformCase, agent, peer, settings, signal);
+}
+
+/** Asked anew, as waiting changes it. */
+function isAborted(signal: AbortSignal | undefined): boolean {
+  return signal?.aborted === true;
+}
+
+/**
+ * The way to a server, which may be gone for a while: one that a case has brought down is started
+ * again by somebody, and the other cases are about it as well.
+ */
+class Way {
+  readonly #run: ClientRun;
+  /** The first attempt may take its time. */
+  #limit: number = WAIT.OPENING;
+  /** Seconds for which the server may be gone yet. */
+  #patience = 0;
+  #state: 'unknown' | 'there' | 'never there' = 'unknown';
+
+  constructor(run: ClientRun) {
+    this.#run = run;
+  }
+
+  /** @throws {Error} (the promise rejects) where the server is not there */
+  async connect(): Promise<Duplex> {
+    if (this.#state === 'never there') throw new Error('not tried, as there is no server');
+    const { second } = this.#run.settings;
+    for (;;) {
+      const start = performance.now();
+      try {
+        const stream = await connect(this.#run, this.#limit);
+        this.#state = 'there';
+        this.#limit = WAIT.OPENING;
+        this.#patience = WAIT.RESTART;
+        return stream;
+      } catch (error) {
+        if (this.#state === 'unknown') this.#state = 'never there';
+        this.#patience -= (performance.now() - start) / second + RETRY;
+        if (this.#patience <= 0 || isAborted(this.#run.signal)) {
+          // Each of the cases that are left tries it once more.
+          this.#limit = WAIT.GONE;
+          throw error;
+        }
+      }
+      await delay(RETRY * second);
+    }
+  }
 }
 
 /** Where a URL leads to. */
@@ -88,7 +140,11 @@ export function addressOf({ protocol, hostname, port }: URL): Address {
   };
 }
 
-async function connect({ url, ca, isInsecure = false, settings }: ClientRun): Promise<Duplex> {
+/** @param limit seconds */
+async function connect(
+  { url, ca, isInsecure = false, settings, signal }: ClientRun,
+  limit: number,
+): Promise<Duplex> {
   const { isSecure, host, port } = addressOf(url);
   const socket = isSecure
     ? connectTls({
@@ -101,14 +157,15 @@ async function connect({ url, ca, isInsecure = false, settings }: ClientRun): Pr
     : connectTcp({ host, port });
   // A small frame goes when it is written, and not when others are acknowledged.
   socket.setNoDelay(true);
+  const abort = (): void => void socket.destroy(new Error('The run is ended'));
+  signal?.addEventListener('abort', abort);
+  socket.once('close', () => signal?.removeEventListener('abort', abort));
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
-      socket.destroy();
-      reject(new Error('TCP was not there in time'));
-    }, WAIT.OPENING * settings.second);
+      socket.destroy(new Error('TCP was not there in time'));
+    }, limit * settings.second);
     socket.once(isSecure ? 'secureConnect' : 'connect', () => {
       clearTimeout(timer);
-      socket.off('error', reject);
       resolve(socket);
     });
     socket.once('error', (error) => {

@@ -11,6 +11,7 @@
  * @module
  */
 
+import { setMaxListeners } from 'node:events';
 import {
   createServer as createTcpServer,
   type AddressInfo,
@@ -62,10 +63,14 @@ export class FuzzServer {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   /** By the name of the client and the id of the case, also of those that are not over yet. */
-  readonly #results = new Map<string, Map<string, Promise<CaseResult>>>();
+  readonly #results = new Map<string, Map<string, Promise<CaseResult | undefined>>>();
+  /** Ends the cases that run. */
+  readonly #ending = new AbortController();
 
   constructor(run: ServerRun) {
     this.#run = run;
+    // As many as there are connections.
+    setMaxListeners(0, this.#ending.signal);
     const serve = (socket: Socket): void => void this.#serve(socket);
     const handshakeTimeout = WAIT.OPENING * run.settings.second;
     this.#server =
@@ -100,9 +105,13 @@ export class FuzzServer {
     return agents;
   }
 
-  /** Takes no more connections, and gives those that there are a little time to end. */
+  /**
+   * Takes no more connections, and gives those that there are a little time to end. A case that does
+   * not end within that has no result.
+   */
   async close(): Promise<void> {
     const timer = setTimeout(() => {
+      this.#ending.abort();
       for (const socket of this.#sockets) socket.destroy();
     }, WAIT.CLOSING * this.#run.settings.second);
     await new Promise<void>((resolve) => {
@@ -216,13 +225,15 @@ export class FuzzServer {
   }
 
   async #runCase(conformCase: ConformCase, agent: string, accept: () => Peer): Promise<void> {
-    const running = runCase(conformCase, agent, accept(), this.#run.settings);
+    const { settings } = this.#run;
+    const running = runCase(conformCase, agent, accept(), settings, this.#ending.signal);
     this.#keep(agent, conformCase.id, running);
-    this.#run.onResult?.(await running);
+    const result = await running;
+    if (result !== undefined) this.#run.onResult?.(result);
   }
 
-  #keep(agent: string, id: string, result: Promise<CaseResult>): void {
-    const results = this.#results.get(agent) ?? new Map<string, Promise<CaseResult>>();
+  #keep(agent: string, id: string, result: Promise<CaseResult | undefined>): void {
+    const results = this.#results.get(agent) ?? new Map<string, typeof result>();
     results.set(id, result);
     this.#results.set(agent, results);
   }

@@ -31,7 +31,7 @@ export interface CommonOptions {
   readonly settings: Settings;
   /** Where to say what is going on. */
   readonly stdout: Output;
-  /** Ends the run; what came so far counts. */
+  /** Ends the run; what came so far counts, and what is under way does not. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -155,8 +155,8 @@ async function conclude(
   if (hasFailed) stdout.write('nobody was tested\n');
   for (const [agent, results] of report.agents) {
     const missing = cases.length - results.length;
-    const more = missing === 0 ? '' : `, ${missing} not run`;
-    stdout.write(`${agent}: ${summarize(results)}${more}\n`);
+    const parts = [summarize(results), missing === 0 ? '' : `${missing} not run`];
+    stdout.write(`${agent}: ${parts.filter((part) => part !== '').join(', ')}\n`);
     hasFailed ||= missing > 0 || hasFailure(results, failOn);
   }
   return hasFailed ? 1 : 0;

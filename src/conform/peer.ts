@@ -11,13 +11,21 @@
 import { isUtf8 } from 'node:buffer';
 import type { Duplex } from 'node:stream';
 import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises';
+import { Assembler, type AssembledMessage } from './assembler.ts';
 import { Conduct } from './conduct.ts';
 import type { MessageCoder } from './extension.ts';
 import type { PeerEvent } from './peer-event.ts';
 import { sentenceOf } from './sentence.ts';
 import { Sender } from './sender.ts';
 import { type Settings, WAIT } from './settings.ts';
-import { type Frame, FrameReader, OPCODE, type ReceivedFrame, RSV1 } from './wire.ts';
+import {
+  type Frame,
+  FrameReader,
+  MAX_PAYLOAD_SIZE,
+  OPCODE,
+  type ReceivedFrame,
+  RSV1,
+} from './wire.ts';
 import { WireLog } from './wire-log.ts';
 
 export interface PeerOptions {
@@ -45,6 +53,8 @@ export interface Ending {
   readonly peerCode: number | undefined;
   readonly peerReason: string | undefined;
   readonly judgeCode: number | undefined;
+  /** Whether the peer began a message that it did not end. */
+  readonly isWithinMessage: boolean;
   /** What the peer sent and may not send, whatever the case. */
   readonly breach: string | undefined;
 }
@@ -63,6 +73,11 @@ interface Waiter {
   readonly timer: NodeJS.Timeout;
 }
 
+/** Events that nobody has taken, and their bytes. Ten Pongs are the most that a case waits for. */
+const MAX_EVENTS = 1000;
+const MAX_EVENTS_SIZE = 2 * MAX_PAYLOAD_SIZE;
+/** Pings of one connection. */
+const MAX_PINGS = 100_000;
 const NORMAL_CLOSURE = 1000;
 const PROTOCOL_ERROR = 1002;
 
@@ -79,10 +94,12 @@ export class Peer {
   readonly #sender: Sender;
   readonly #reader = new FrameReader();
   readonly #conduct: Conduct;
+  readonly #assembler = new Assembler();
   readonly #waiters = new Set<Waiter>();
   #resolveEnded!: (ending: Ending) => void;
   #timer: NodeJS.Timeout | undefined;
-  #message: ReceivedFrame[] = [];
+  #pings = 0;
+  #compressedCount = 0;
   #isDecoding = false;
   #isStreamClosed = false;
   #isOver = false;
@@ -128,6 +145,11 @@ export class Peer {
     );
   }
 
+  /** How many of its messages the peer has compressed. */
+  get compressedCount(): number {
+    return this.#compressedCount;
+  }
+
   /**
    * Sends frames, whether right or wrong, also after a Close frame. What cannot be sent any more, as
    * the peer has ended the connection, is left out.
@@ -162,12 +184,15 @@ export class Peer {
     this.#sender.sendPiece(size);
   }
 
+  /** Lets the peer close with these codes, also where they may not be sent otherwise. */
+  allowCloseCodes(codes: readonly number[]): void {
+    this.#conduct.allowCodes(codes);
+  }
+
   /** Begins the closing handshake, if that is not done. */
   sendClose(code: number = NORMAL_CLOSURE): void {
     if (!this.isOpen) return;
-    const payload = Buffer.alloc(2);
-    payload.writeUInt16BE(code);
-    this.sendCloseFrame(payload);
+    this.sendCloseFrame(payloadOf(code));
   }
 
   /** Sends a Close frame of any content. It begins the closing handshake, however wrong it is. */
@@ -218,7 +243,8 @@ export class Peer {
   /** Ends TCP, unless both ends have ended the connection. */
   drop(why: string): void {
     if (this.#isOver || this.#isStreamClosed) return;
-    this.#isDroppedByJudge = true;
+    // Who has ended TCP, and does not read what is left for it, has ended it.
+    this.#isDroppedByJudge ||= !this.#hasPeerEnded;
     this.log.addNote(`drops TCP: ${why}`);
     this.#stream.destroy();
   }
@@ -244,8 +270,11 @@ export class Peer {
   }
 
   #onData(chunk: Buffer): void {
+    // What comes after a breach does not count.
+    if (this.#breach !== undefined) return;
     this.#reader.push(chunk);
     this.#readFrames();
+    if (this.#isDecoding && this.#reader.size > MAX_PAYLOAD_SIZE) this.#stream.pause();
   }
 
   #readFrames(): void {
@@ -255,7 +284,7 @@ export class Peer {
       if (frame === undefined) break;
       this.log.addFrame('peer', frame.header, frame);
       const breach = this.#conduct.check(frame);
-      this.#onFrame(frame);
+      this.#onFrame(frame, breach !== undefined);
       if (breach !== undefined) this.#fail(breach);
     }
     this.#checkWaiters();
@@ -271,32 +300,35 @@ export class Peer {
     }
   }
 
-  #onFrame(frame: ReceivedFrame): void {
+  #onFrame(frame: ReceivedFrame, isBad: boolean): void {
     switch (frame.opcode) {
       case OPCODE.PING:
+        if (++this.#pings > MAX_PINGS) this.#fail(`More than ${MAX_PINGS} Pings came`);
         if (this.isOpen) this.#sender.send([{ opcode: OPCODE.PONG, payload: frame.payload }]);
         break;
       case OPCODE.PONG:
-        this.events.push({ kind: 'pong', payload: frame.payload });
+        this.#addEvent({ kind: 'pong', payload: frame.payload });
         break;
       case OPCODE.CLOSE:
-        this.#onClose(frame.payload);
+        this.#onClose(frame.payload, isBad);
         break;
       default:
-        this.#message.push(frame);
-        if (frame.fin) this.#onMessage();
+        this.#onDataFrame(frame);
         break;
     }
   }
 
-  #onMessage(): void {
-    const frames = this.#message;
-    this.#message = [];
-    const first = frames[0]!;
-    const payload =
-      frames.length === 1 ? first.payload : Buffer.concat(frames.map((frame) => frame.payload));
-    const isBinary = first.opcode === OPCODE.BINARY;
-    if (this.coder === undefined || (first.rsv & RSV1) === 0) this.#addMessage(isBinary, payload);
+  #onDataFrame(frame: ReceivedFrame): void {
+    let message: AssembledMessage | undefined;
+    try {
+      message = this.#assembler.add(frame);
+    } catch (error) {
+      this.#fail(sentenceOf(error));
+    }
+    if (message === undefined) return;
+    const { opcode, rsv, payload } = message;
+    const isBinary = opcode === OPCODE.BINARY;
+    if (this.coder === undefined || (rsv & RSV1) === 0) this.#addMessage(isBinary, payload);
     else void this.#decode(this.coder, isBinary, payload);
   }
 
@@ -304,22 +336,36 @@ export class Peer {
     this.#isDecoding = true;
     try {
       this.#addMessage(isBinary, await coder.decode(payload));
+      this.#compressedCount++;
     } catch (error) {
       this.#fail(sentenceOf(error));
     }
     this.#isDecoding = false;
+    this.#stream.resume();
     this.#readFrames();
   }
 
   #addMessage(isBinary: boolean, payload: Buffer): void {
-    this.events.push({ kind: 'message', isBinary, payload });
+    this.#addEvent({ kind: 'message', isBinary, payload });
     if (!isBinary && !isUtf8(payload)) this.#fail('A text message is not UTF-8 (section 8.1)');
   }
 
-  #onClose(payload: Buffer): void {
+  #addEvent(event: PeerEvent): void {
+    this.events.push(event);
+    let size = 0;
+    for (const one of this.events) size += one.kind === 'timeout' ? 0 : one.payload.length;
+    if (this.events.length > MAX_EVENTS || size > MAX_EVENTS_SIZE) {
+      this.#fail(`${this.events.length} messages and Pongs came that nobody asked for`);
+    }
+  }
+
+  /** @param isBad whether the frame is a breach, to which its own code is no answer */
+  #onClose(payload: Buffer, isBad: boolean): void {
     if (this.#peerClose !== undefined) return;
     this.#peerClose = payload;
-    if (this.#judgeClose === undefined) this.sendCloseFrame(payload.subarray(0, 2));
+    if (this.#judgeClose === undefined) {
+      this.sendCloseFrame(isBad ? payloadOf(PROTOCOL_ERROR) : payload.subarray(0, 2));
+    }
     // Section 7.1.1: it is the server that ends TCP first.
     if (this.role === 'server') this.#stream.end();
     this.#dropAfter(WAIT.TCP_END, 'The peer did not end TCP');
@@ -345,6 +391,8 @@ export class Peer {
     this.#hasPeerEnded = true;
     this.log.addNote('The peer ended TCP');
     this.#stream.end();
+    // What is left to be written may never be read.
+    if (this.#timer === undefined) this.#dropAfter(WAIT.TCP_END, 'The peer does not read any more');
     this.#checkWaiters();
   }
 
@@ -360,6 +408,9 @@ export class Peer {
     this.coder?.close();
     for (const waiter of this.#waiters) this.#settle(waiter, waiter.test());
     const peerClose = this.#peerClose;
+    if (peerClose !== undefined && this.#reader.size > 0) {
+      this.#breach ??= 'Bytes came after the Close frame (section 5.5.1)';
+    }
     const hasBoth = peerClose !== undefined && this.#judgeClose !== undefined;
     this.#resolveEnded({
       isByJudge: this.#isByJudge,
@@ -369,6 +420,7 @@ export class Peer {
       peerCode: codeOf(peerClose),
       peerReason: peerClose?.toString('utf8', 2),
       judgeCode: codeOf(this.#judgeClose),
+      isWithinMessage: this.#assembler.isWithinMessage,
       breach: this.#breach,
     });
   }
@@ -382,6 +434,13 @@ export class Peer {
     this.#waiters.delete(waiter);
     waiter.resolve(isMet);
   }
+}
+
+/** What a Close frame with this code holds. */
+function payloadOf(code: number): Buffer {
+  const payload = Buffer.alloc(2);
+  payload.writeUInt16BE(code);
+  return payload;
 }
 
 function codeOf(payload: Buffer | undefined): number | undefined {

@@ -7,7 +7,7 @@
 import type { ConformCase } from './case.ts';
 import type { Ending, Peer } from './peer.ts';
 import { describeEvent, type PeerEvent } from './peer-event.ts';
-import type { Settings } from './settings.ts';
+import { OFFICIAL_MESSAGES, type Settings, WAIT } from './settings.ts';
 import { decide, type Verdict } from './verdict.ts';
 import type { WireLog } from './wire-log.ts';
 
@@ -28,19 +28,38 @@ export interface CaseResult extends Verdict {
 }
 
 const MAX_EVENTS = 50;
+/** The longest that a timer of Node can wait, in milliseconds. */
+const MAX_DELAY = 2 ** 31 - 1;
 
-/** Runs one case on a connection that was just opened. */
+/**
+ * Runs one case on a connection that was just opened. It has an end, whatever the peer does.
+ *
+ * @param signal drops the connection
+ * @returns nothing where that was done: there is no verdict then
+ */
 export async function runCase(
   conformCase: ConformCase,
   agent: string,
   peer: Peer,
   settings: Settings,
-): Promise<CaseResult> {
+  signal?: AbortSignal,
+): Promise<CaseResult | undefined> {
   const started = new Date();
   const start = performance.now();
+  const seconds = WAIT.CASE * Math.max(1, settings.messages / OFFICIAL_MESSAGES);
+  const timer = setTimeout(
+    () => peer.drop('the case takes too long'),
+    Math.min(seconds * settings.second, MAX_DELAY),
+  );
+  const abort = (): void => peer.drop('the run is ended');
+  if (signal?.aborted === true) abort();
+  signal?.addEventListener('abort', abort);
   const outcome = await conformCase.run(peer, settings);
   peer.drop('the case is over');
   const ending = await peer.ended;
+  clearTimeout(timer);
+  signal?.removeEventListener('abort', abort);
+  if (signal?.aborted === true) return undefined;
   const verdict = decide(conformCase, { events: peer.events, ending, role: peer.role, outcome });
   return {
     ...verdict,

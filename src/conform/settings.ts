@@ -29,6 +29,14 @@ export const WAIT = {
   FAILING: 2,
   /** For what must come back at once. */
   ECHO: 5,
-  /** For large messages, and for one of many. */
+  /** For one of many messages: a peer that is silent for so long does not answer at all. */
+  MESSAGE: 10,
+  /** For large messages. */
   LARGE: 120,
+  /** For a server that was there and is gone: somebody may start it again. */
+  RESTART: 5,
+  /** For one that did not come back. */
+  GONE: 2,
+  /** For a whole case with 1,000 messages, whatever it does. No case takes as long. */
+  CASE: 600,
 } as const;

@@ -53,7 +53,7 @@ const LENGTH_IN_16_BITS = 126;
 const LENGTH_IN_64_BITS = 127;
 const MAX_16_BITS = 0xffff;
 /** No case needs a longer one: the longest that is sent has 16 MiB. */
-const MAX_PAYLOAD_SIZE = 64 * 1024 * 1024;
+export const MAX_PAYLOAD_SIZE: number = 64 * 1024 * 1024;
 
 const keys = Buffer.allocUnsafeSlow(16_384);
 let nextKey = keys.length;
@@ -159,6 +159,11 @@ export class FrameReader {
   #chunks: Buffer[] = [];
   #size = 0;
   #header: Header | undefined;
+
+  /** Bytes that are no whole frame yet. A header that was read is not counted, but for one byte. */
+  get size(): number {
+    return this.#size + (this.#header === undefined ? 0 : 1);
+  }
 
   /** Takes bytes as they came. They are unmasked where they lie. */
   push(chunk: Buffer): void {

@@ -78,6 +78,14 @@ describe('the conduct of a peer', () => {
     expect(check([closeOf(code)])[0]).toContain('section 7.4');
   });
 
+  it('may close with a code that the case leaves to it', () => {
+    const conduct = new Conduct({ mustMask: false, mayCompress: false });
+    conduct.allowCodes([5000]);
+    const reader = new FrameReader();
+    reader.push(encodeFrames([closeOf(5000)], false));
+    expect(conduct.check(reader.next()!)).toBeUndefined();
+  });
+
   it('may close without a payload', () => {
     expect(check([{ opcode: 8 }])).toEqual([undefined]);
   });

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { ConformCase } from '../../src/conform/case.ts';
 import { CASES } from '../../src/conform/cases/all.ts';
@@ -61,17 +62,68 @@ describe('testing a server', () => {
     expect(result?.log.handshake).toHaveLength(2);
   });
 
-  it('gives a server up that is gone', async () => {
+  it('gives a server up that is gone, and looks once more for each case', async () => {
     const { url } = await startEchoServer({ limit: 2 });
     const cases = selectCases(CASES, '1.1.*,1.2.1');
-    const results = await run(url, { cases });
+    const results = await run(url, { cases, settings: { ...REAL, second: 20 } });
     expect(results.map(({ behavior }) => behavior)).toEqual([
       'OK',
       'OK',
       ...Array.from({ length: 7 }, () => 'FAILED'),
     ]);
-    expect(results[6]?.sentence).toMatch(/ECONNREFUSED/);
-    expect(results[7]?.sentence).toBe('Not tried: the server is gone.');
+    for (const { sentence } of results.slice(2)) expect(sentence).toMatch(/ECONNREFUSED/);
+  });
+
+  it('waits for a server that is started again', async () => {
+    const { url, port } = await startEchoServer({ limit: 2 });
+    const cases = selectCases(CASES, '1.1.*');
+    let restarting: Promise<unknown> | undefined;
+    const onResult = ({ id }: CaseResult): void => {
+      if (id === '1.1.2') restarting = delay(300).then(() => startEchoServer({ port }));
+    };
+    const results = await run(url, { cases, onResult });
+    await restarting;
+    expect(results.map(({ behavior }) => behavior)).toEqual(cases.map(() => 'OK'));
+  });
+
+  it('comes back to a server that was given up, for what is left', async () => {
+    const { url, port } = await startEchoServer({ limit: 1 });
+    const cases = selectCases(CASES, '1.1.*');
+    let restarting: Promise<unknown> | undefined;
+    const results = await run(url, {
+      cases,
+      settings: { ...REAL, second: 200 },
+      onResult: ({ id, behavior }) => {
+        if (behavior === 'FAILED') restarting ??= startEchoServer({ port });
+        else expect(id).not.toBe('1.1.2');
+      },
+    });
+    await restarting;
+    expect(results[1]?.sentence).toMatch(/ECONNREFUSED/);
+    expect(results.at(-1)?.behavior).toBe('OK');
+  });
+
+  it('does not try again where nobody ever was', async () => {
+    const server = await startEchoServer();
+    server.close();
+    const results = await run(server.url, { cases: selectCases(CASES, '1.1') });
+    expect(results[0]?.sentence).toMatch(/ECONNREFUSED/);
+    expect(results[7]?.sentence).toBe(
+      'The connection did not open: not tried, as there is no server',
+    );
+  });
+
+  it('takes a server that refuses many handshakes for what it is: there', async () => {
+    let count = 0;
+    const { url } = await startEchoServer({
+      respond: (response) => (++count > 6 ? response : response.replace('101', '503')),
+    });
+    const results = await run(url, { cases: selectCases(CASES, '1.1') });
+    expect(results.map(({ behavior }) => behavior)).toEqual([
+      ...Array.from({ length: 6 }, () => 'FAILED'),
+      'OK',
+      'OK',
+    ]);
   });
 
   it('does not wait for ever for an answer', async () => {
@@ -96,6 +148,18 @@ describe('testing a server', () => {
       onResult: () => controller.abort(),
     });
     expect(results).toHaveLength(1);
+  });
+
+  it.each([
+    ['is not answered', { respond: () => '' }],
+    ['is not ended', { flaw: 'does nothing at all' }],
+  ] as const)('ends within a case that %s', async (_what, options) => {
+    const { url } = await startEchoServer(options);
+    const controller = new AbortController();
+    const running = run(url, { signal: controller.signal });
+    await delay(50);
+    controller.abort();
+    expect(await running).toEqual([]);
   });
 });
 

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { CASES } from '../../src/conform/cases/all.ts';
@@ -137,6 +138,21 @@ describe('testing clients', () => {
     const { port } = await start();
     const second = new FuzzServer({ port, cases: SOME, settings: REAL });
     await expect(second.listen()).rejects.toMatchObject({ code: 'EADDRINUSE' });
+  });
+
+  it('has no result of a case that runs when it closes', async () => {
+    const seen: CaseResult[] = [];
+    const { server, port } = await start({
+      cases: selectCases(CASES, '9.1.1'),
+      settings: { ...REAL, second: 50 },
+      onResult: (result) => seen.push(result),
+    });
+    const visited = visit(port, '/runCase?case=1&agent=a', 'does nothing at all');
+    await delay(20);
+    await server.close();
+    await visited;
+    expect(await verdicts(server)).toEqual({ a: [] });
+    expect(seen).toEqual([]);
   });
 
   it('ends the connections that there are when it closes', async () => {

@@ -69,7 +69,7 @@ describe('a run against a server', () => {
     });
     controller.abort();
     expect(await running).toBe(1);
-    expect(stdout.text).toContain('server: 1 OK, 7 not run\n');
+    expect(stdout.text).toContain('server: 8 not run\n');
   });
 
   it('rejects where there is no server', async () => {

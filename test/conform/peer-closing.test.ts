@@ -18,6 +18,7 @@ describe('the closing handshake with a peer', () => {
       peerReason: 'bye',
       judgeCode: 1000,
       breach: undefined,
+      isWithinMessage: false,
     });
   });
 

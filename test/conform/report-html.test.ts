@@ -15,6 +15,7 @@ const ENDING: Ending = {
   peerReason: '',
   judgeCode: 1000,
   breach: undefined,
+  isWithinMessage: false,
 };
 
 function result(id: string, changes: Partial<CaseResult> = {}): CaseResult {

@@ -2,9 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { CLOSING, type ConformCase } from '../../src/conform/case.ts';
 import { answered } from '../../src/conform/cases/kinds.ts';
 import { pong, text } from '../../src/conform/peer-event.ts';
-import { failedToOpen } from '../../src/conform/result.ts';
+import { failedToOpen, runCase } from '../../src/conform/result.ts';
 import { WireLog } from '../../src/conform/wire-log.ts';
-import { judge } from '../support/conform-judge.ts';
+import { judge, REAL } from '../support/conform-judge.ts';
+import { openPeer } from '../support/conform-peer.ts';
 
 const PING = { opcode: 9, payload: Buffer.from('x') };
 
@@ -58,6 +59,36 @@ describe('the result of a case', () => {
     expect(behaviorClose).toBe('FAILED');
     expect(ending?.isDroppedByJudge).toBe(true);
     expect(log.entries.at(-1)?.meaning).toBe('drops TCP: the case is over');
+  });
+
+  it('has an end, whatever the case and the peer do', async () => {
+    const endless: ConformCase = {
+      id: '0.1',
+      title: 'a test',
+      expected: {},
+      closing: CLOSING.NORMAL,
+      run: async (peer) => {
+        await peer.ended;
+        return undefined;
+      },
+    };
+    // 600 seconds.
+    const settings = { second: 0.1, messages: 1 };
+    const { behavior, log } = await judge(endless, 'server', undefined, settings);
+    expect(behavior).toBe('FAILED');
+    expect(log.entries.at(-1)?.meaning).toBe('drops TCP: the case takes too long');
+  });
+
+  it.each(['before', 'meanwhile'])('is none where the run was ended %s', async (when) => {
+    const { peer } = openPeer('client');
+    const controller = new AbortController();
+    const { signal } = controller;
+    if (when === 'before') controller.abort();
+    const conformCase = answered({ id: '0.1', title: 'a test', frames: [PING] }, [pong('x')]);
+    const running = runCase(conformCase, 'echo', peer, REAL, signal);
+    controller.abort();
+    expect(await running).toBeUndefined();
+    expect(peer.log.entries.at(-1)?.meaning).toBe('drops TCP: the run is ended');
   });
 
   it('is FAILED where there was no connection', () => {

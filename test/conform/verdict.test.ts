@@ -25,6 +25,7 @@ const CLEAN: Ending = {
   peerReason: '',
   judgeCode: 1000,
   breach: undefined,
+  isWithinMessage: false,
 };
 const BROKEN_OFF: Ending = { ...CLEAN, isByJudge: false, peerCode: 1002 };
 

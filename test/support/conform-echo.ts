@@ -37,6 +37,7 @@ export const FLAWS = [
   'echoes text as binary',
   'echoes half of a message',
   'echoes twice',
+  'begins a message before its Close',
   'echoes large messages wrongly',
   'loses one of many messages',
   'encodes lengths in too many bytes',
@@ -55,7 +56,10 @@ export const FLAWS = [
 export type Flaw = (typeof FLAWS)[number];
 
 /** What it may do, and does not have to. */
-export type Habit = 'Pings at the opening, and whenever a frame is not whole';
+export type Habit =
+  | 'Pings at the opening, and whenever a frame is not whole'
+  | 'takes a second'
+  | 'writes seven bytes at a time';
 
 const DATA = new Set([0, 1, 2]);
 const PROTOCOL_ERROR = 1002;
@@ -192,6 +196,10 @@ export class ConformEcho {
     }
     if (this.#is('loses one of many messages') && this.#count === 500) return;
     const first = this.#is('echoes text as binary') ? 2 : opcode;
+    if (this.#is('takes a second')) {
+      setTimeout(() => this.#send({ opcode, payload }), 1);
+      return;
+    }
     this.#send({ opcode: first, payload, rsv: this.#is('sets a reserved bit') ? 2 : 0 });
     if (this.#is('echoes twice')) this.#send({ opcode, payload });
     if (this.#is('sends a reserved opcode')) this.#send({ opcode: 3 });
@@ -238,10 +246,18 @@ export class ConformEcho {
       const isBad = this.#is('sends a close code that may not be sent');
       payload.writeUInt16BE(is1000 ? 1000 : isBad ? 1005 : code);
     }
+    if (this.#is('begins a message before its Close')) this.#send({ opcode: 2, fin: false });
     if (!this.#is('ends TCP without a Close')) this.#send({ opcode: 8, payload });
     if (this.#is('sends after its Close')) this.#send({ opcode: 10 });
     if (this.#is('never ends TCP') || this.#is('goes on after a Close')) return;
     if (this.#isServer || this.#is('ends TCP without a Close')) this.#stream.end();
+  }
+
+  #write(bytes: Buffer): void {
+    const size = this.#is('writes seven bytes at a time') ? 7 : bytes.length;
+    for (let start = 0; start < bytes.length; start += size) {
+      this.#stream.write(bytes.subarray(start, start + size));
+    }
   }
 
   #send(frame: Frame): void {
@@ -253,7 +269,7 @@ export class ConformEcho {
       header.writeUInt32BE(payload.length, 6);
       this.#stream.write(Buffer.concat([header, payload]));
     } else {
-      this.#stream.write(encodeFrames([frame], isMasked));
+      this.#write(encodeFrames([frame], isMasked));
     }
   }
 }

@@ -29,7 +29,7 @@ export async function judge(
   const peer = new Peer(ours, { role: tested === 'server' ? 'client' : 'server', settings });
   const result = await runCase(conformCase, 'echo', peer, settings);
   theirs.destroy();
-  return result;
+  return result!;
 }
 
 /** The verdicts on a conforming echo, as lines; empty where all is well. */

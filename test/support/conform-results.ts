@@ -24,6 +24,7 @@ export function makeResult(changes: Partial<CaseResult> = {}): CaseResult {
       peerReason: '',
       judgeCode: 1000,
       breach: undefined,
+      isWithinMessage: false,
     },
     log: new WireLog(),
     ...changes,

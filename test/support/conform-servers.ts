@@ -26,6 +26,8 @@ export interface EchoServerOptions {
   readonly respond?: (response: string) => string;
   /** How many connections are taken. Default: any number. */
   readonly limit?: number;
+  /** Default: any that is free. */
+  readonly port?: number;
 }
 
 export async function startEchoServer(options: EchoServerOptions = {}): Promise<EchoServer> {
@@ -53,7 +55,7 @@ export async function startEchoServer(options: EchoServerOptions = {}): Promise<
     for (const socket of sockets) socket.destroy();
   };
   onTestFinished(close);
-  server.listen(0, '127.0.0.1');
+  server.listen(options.port ?? 0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();
   const port = address !== null && typeof address === 'object' ? address.port : 0;

@@ -97,9 +97,9 @@ function withPauses(id: string, how: string, chops: Chops): ConformCase {
         ],
         chops,
       );
-      await closeAfter(peer, answer);
+      const outcome = await closeAfter(peer, answer);
       return hasPong
-        ? undefined
+        ? outcome
         : { behavior: 'FAILED', sentence: 'The first Ping had no answer for a second.' };
     },
   };

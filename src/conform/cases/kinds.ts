@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Closing, CLOSING, type ConformCase } from '../case.ts';
+import { type Closing, CLOSING, type ConformCase, type Outcome } from '../case.ts';
 import type { Chops, Peer } from '../peer.ts';
 import { isSameEvent, type PeerEvent } from '../peer-event.ts';
 import { WAIT } from '../settings.ts';
@@ -57,11 +57,20 @@ export function failed(
 }
 
 /** Closes once the answer is there, or cannot come any more. */
-export async function closeAfter(peer: Peer, answer: readonly PeerEvent[]): Promise<undefined> {
+export async function closeAfter(
+  peer: Peer,
+  answer: readonly PeerEvent[],
+): Promise<Outcome | undefined> {
   await peer.until(() => !canBecome(peer.events, answer), WAIT.ECHO);
   peer.sendClose();
-  await peer.ended;
+  const { isWithinMessage } = await peer.ended;
+  return isWithinMessage ? UNFINISHED : undefined;
 }
+
+const UNFINISHED: Outcome = {
+  behavior: 'FAILED',
+  sentence: 'More came than the answer: a message that was begun, and not ended.',
+};
 
 /** Gives the peer its time to end the connection. */
 export async function waitForEnd(peer: Peer): Promise<undefined> {
