@@ -11,7 +11,7 @@ import { deflateExtension, type Wish } from '../deflate.ts';
 import type { MessageCoder } from '../extension.ts';
 import type { Peer } from '../peer.ts';
 import { describeEvent, isSameEvent, type PeerEvent } from '../peer-event.ts';
-import { OFFICIAL_MESSAGES, type Settings } from '../settings.ts';
+import { OFFICIAL_MESSAGES, type Settings, WAIT } from '../settings.ts';
 import { type Frame, fragment, OPCODE, RSV1 } from '../wire.ts';
 import { Slices, type Source } from './12-payloads.ts';
 
@@ -52,8 +52,6 @@ export interface MessagesRow {
   readonly wishes: readonly Wish[];
 }
 
-/** A peer that is silent for so long, in seconds, does not answer at all. */
-const MESSAGE_WAIT = 10;
 /** How many messages are in the log; the others are like them. */
 const LOGGED_MESSAGES = 3;
 
@@ -73,8 +71,11 @@ export function messages({ id, terms, source, shape, wishes }: MessagesRow): Con
           : await exchange(peer, peer.coder, source, shape, settings);
       peer.log.resume();
       peer.sendClose();
-      await peer.ended;
-      return outcome.behavior === 'OK' && peer.events.length > 0 ? TOO_MANY : outcome;
+      const { isWithinMessage } = await peer.ended;
+      if (outcome.behavior !== 'OK') return outcome;
+      if (peer.events.length > 0 || isWithinMessage) return TOO_MANY;
+      const sentence = `${outcome.sentence} The peer compressed ${peer.compressedCount} of them.`;
+      return { ...outcome, sentence };
     },
   };
 }
@@ -117,7 +118,7 @@ async function exchange(
     // While the peer is at work, so is the judge.
     if (index + 1 < count) prepared = prepare(coder, slices.next(), isBinary, shape);
     const secondsLeft = limit - (performance.now() - start) / second;
-    const event = await peer.takeEvent(Math.min(MESSAGE_WAIT, secondsLeft));
+    const event = await peer.takeEvent(Math.min(WAIT.MESSAGE, secondsLeft));
     const wrong = describeWrong(event, { kind: 'message', isBinary, payload: sent.payload });
     if (wrong === undefined) continue;
     if (event !== undefined) peer.events.unshift(event);

@@ -66,20 +66,26 @@ const MORE_IDS = ['13.4.4', '13.5.5', '13.6.4', '13.7.12'];
 describe('a server with permessage-deflate', () => {
   it.each([...IDS, ...MORE_IDS])('passes %s', async (id) => {
     const result = await judgeServer({ id });
-    expect(result.sentence).toMatch(/^All 5 messages came back as they were sent: \d+ bytes/);
+    expect(result.sentence).toMatch(
+      /^All 5 messages came back as they were sent: \d+ bytes, compressed to \d+\. The peer compressed 5 of them\.$/,
+    );
     expect([result.behavior, result.behaviorClose]).toEqual(['OK', 'OK']);
   });
 
   it('may answer without compressing', async () => {
-    const server = new WebSocketServer({ port: 0, perMessageDeflate: { threshold: 1e9 } });
+    const server = new WebSocketServer({ port: 0, perMessageDeflate: true });
     servers.push(server);
     server.on('connection', (socket) => {
-      socket.on('message', (data: Buffer, isBinary) => socket.send(data, { binary: isBinary }));
+      socket.on('message', (data: Buffer, isBinary) =>
+        socket.send(data, { binary: isBinary, compress: false }),
+      );
     });
     const url = urlOf(server.address());
     const cases = [caseOf('12.1.5'), caseOf('12.2.1')];
     const results = await testServer({ url, agent: 'a', cases, settings: SETTINGS });
     expect(results.map(({ behavior }) => behavior)).toEqual(['OK', 'OK']);
+    for (const { sentence } of results)
+      expect(sentence).toMatch(/The peer compressed 0 of them\.$/);
   });
 
   it('is told that it does not implement what it does not accept', async () => {

@@ -31,10 +31,28 @@ describe('group 9', () => {
   });
 
   it.each([
+    ['9.7.1', 'does nothing at all'],
+    ['9.1.1', 'begins a message before its Close'],
+    ['9.8.1', 'begins a message before its Close'],
+  ] as const)('%s is no more patient than it must be, with one that %s', async (id, flaw) => {
+    const { behavior } = await judge(findCase(LIMITS, id), 'client', flaw);
+    expect(behavior).toBe('FAILED');
+  });
+
+  it('gives the official time to a thousand messages, and no more', async () => {
+    // 60 seconds for all of them, of which each takes one.
+    const settings = { second: 1, messages: 1 };
+    const result = await judge(findCase(LIMITS, '9.7.2'), 'server', 'takes a second', settings);
+    expect(result.sentence).toMatch(/^Message \d+ did not come back as it was sent\.$/);
+  });
+
+  it.each([
     ['9.1.1', 'does nothing at all', 'The message did not come back.'],
     ['9.2.2', 'echoes large messages wrongly', 'What came back is not what was sent.'],
     ['9.1.1', 'echoes twice', 'More came back than one.'],
     ['9.7.2', 'loses one of many messages', 'Message 500 did not come back as it was sent.'],
+    ['9.7.1', 'echoes twice', 'More came back than was sent.'],
+    ['9.8.3', 'echoes twice', 'Message 2 did not come back as it was sent.'],
     ['9.7.1', 'echoes text as binary', 'Message 1 did not come back as it was sent.'],
   ] as const)('%s objects to a server that %s', async (id, flaw, sentence) => {
     expect(await judge(findCase(LIMITS, id), 'server', flaw)).toMatchObject({
