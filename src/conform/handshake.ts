@@ -54,13 +54,27 @@ export function readHead(bytes: Buffer): Head | undefined {
   const [startLine = '', ...lines] = bytes.toString('latin1', 0, end).split('\r\n');
   const fields = new Map<string, string[]>();
   for (const line of lines) {
-    const [, name, value = ''] =
-      /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*$/.exec(line) ?? [];
+    const [, name] = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):/.exec(line) ?? [];
     if (name === undefined) throw new Error(`This is no field: ${JSON.stringify(line)}`);
-    const values = fields.get(name.toLowerCase()) ?? [];
-    fields.set(name.toLowerCase(), [...values, value]);
+    const values = fields.get(name.toLowerCase());
+    const value = trim(line, name.length + 1);
+    if (values === undefined) fields.set(name.toLowerCase(), [value]);
+    else values.push(value);
   }
   return { startLine, fields, text, rest: bytes.subarray(end + END_OF_HEAD.length) };
+}
+
+/** Without the spaces and tabs around it. By hand, as an expression would look for each end anew. */
+function trim(line: string, from: number): string {
+  let start = from;
+  let end = line.length;
+  while (start < end && isBlank(line, start)) start++;
+  while (end > start && isBlank(line, end - 1)) end--;
+  return line.slice(start, end);
+}
+
+function isBlank(line: string, index: number): boolean {
+  return line[index] === ' ' || line[index] === '\t';
 }
 
 /** Section 4.1. */
@@ -105,7 +119,9 @@ export function createRefusal(status: string, reason: string): string {
  */
 export function checkResponse(head: Head, key: string, hasOffer: boolean): string | undefined {
   if (!/^HTTP\/1\.1 101(?: |$)/.test(head.startLine)) {
-    throw new Error(`The answer to the opening handshake is not a 101: "${head.startLine}"`);
+    throw new Error(
+      `The answer to the opening handshake is not a 101: ${JSON.stringify(head.startLine)}`,
+    );
   }
   demandToken(head, 'upgrade', 'websocket');
   demandToken(head, 'connection', 'upgrade');
@@ -136,7 +152,9 @@ export interface OpeningRequest {
  */
 export function checkRequest(head: Head): OpeningRequest {
   const [, target] = /^GET (\S+) HTTP\/1\.1$/.exec(head.startLine) ?? [];
-  if (target === undefined) throw new Error(`This is no GET of HTTP/1.1: "${head.startLine}"`);
+  if (target === undefined) {
+    throw new Error(`This is no GET of HTTP/1.1: ${JSON.stringify(head.startLine)}`);
+  }
   onlyValueOf(head, 'host');
   demandToken(head, 'upgrade', 'websocket');
   demandToken(head, 'connection', 'upgrade');

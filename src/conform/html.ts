@@ -4,6 +4,8 @@
  * @module
  */
 
+import { showUnseen } from './unseen.ts';
+
 /** Markup that is as it should be. Only `html` makes it. */
 export class Html {
   readonly text: string;
@@ -44,16 +46,10 @@ function renderValue(value: HtmlValue): string {
 }
 
 const MARKUP = /[&<>"'`]/g;
-/** Control characters but for tab and line feed, and those that change the direction of what follows. */
-const UNSEEN =
-  // oxlint-disable-next-line no-control-regex -- they are what is looked for
-  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g;
 
 /** For text and for values of attributes in quotes. What cannot be seen is shown by its number. */
 export function escapeHtml(text: string): string {
-  return text
-    .replaceAll(UNSEEN, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`)
-    .replaceAll(MARKUP, (sign) => `&#${sign.charCodeAt(0)};`);
+  return showUnseen(text).replaceAll(MARKUP, (sign) => `&#${sign.charCodeAt(0)};`);
 }
 
 /** The beginning of a text that may be of any length. */

@@ -16,7 +16,8 @@ import type { Report } from './report.ts';
 import type { CaseResult } from './result.ts';
 import { selectCases } from './select.ts';
 import type { Settings } from './settings.ts';
-import { writeReport } from './write-report.ts';
+import { showInLine, showName } from './unseen.ts';
+import { prepareReport, writeReport } from './write-report.ts';
 
 export interface CommonOptions {
   /** Patterns, separated by commas. Default: all. */
@@ -74,8 +75,9 @@ export async function conformServer(options: ConformServerOptions): Promise<Exit
     signal,
   } = options;
   const cases = selectFrom(options);
+  if (options.output !== undefined) await prepareReport(options.output);
   stdout.write(`testing ${url.href}, cases: ${cases.length}\n`);
-  const progress = new Progress(stdout, cases.length, failOn);
+  const progress = new Progress(stdout, { count: cases.length, failOn });
   const results = await testServer({
     url,
     agent,
@@ -88,8 +90,9 @@ export async function conformServer(options: ConformServerOptions): Promise<Exit
   });
   progress.finish();
   const [first] = results;
-  if (first !== undefined && results.every(({ ending }) => ending === undefined)) {
-    throw new Error(first.sentence);
+  // Who answers the opening handshake, however wrongly, is there, and has a report.
+  if (first !== undefined && results.every(({ log }) => log.handshake.length === 0)) {
+    throw new Error(showInLine(first.sentence));
   }
   const agents = new Map([[agent, results]]);
   return conclude(options, cases, { tested: 'server', agents, settings, created: new Date() });
@@ -104,12 +107,22 @@ export async function conformServer(options: ConformServerOptions): Promise<Exit
 export async function conformClients(options: ConformClientsOptions): Promise<ExitCode> {
   const { port, host, tls, agent, settings, stdout, failOn = 'failed', signal } = options;
   const cases = selectFrom(options);
-  const progress = new Progress(stdout, cases.length, failOn);
+  if (options.output !== undefined) await prepareReport(options.output);
+  const progress = new Progress(stdout, { count: cases.length, failOn, hasManyAgents: true });
   const done = new AbortController();
   const ended = AbortSignal.any(signal === undefined ? [done.signal] : [signal, done.signal]);
   let lastReport: Promise<ExitCode> | undefined;
+  /** What stands in it. */
+  let reported: readonly unknown[] = [];
+  /** One after another: they are written to the same files. */
+  const addReport = (): Promise<ExitCode> => {
+    const before = Promise.allSettled([lastReport]);
+    lastReport = before.then(createReport);
+    return lastReport;
+  };
   const createReport = async (): Promise<ExitCode> => {
     const agents = await server.collectResults();
+    reported = entriesOf(agents);
     return conclude(options, cases, { tested: 'client', agents, settings, created: new Date() });
   };
   const server = new FuzzServer({
@@ -122,9 +135,8 @@ export async function conformClients(options: ConformClientsOptions): Promise<Ex
     onResult: (result) => progress.add(result),
     onUpdate: async () => {
       progress.finish();
-      lastReport = createReport();
       // That it could not be written is for the end of the run to say.
-      await Promise.allSettled([lastReport]);
+      await Promise.allSettled([addReport()]);
       if (options.isOnce === true) done.abort();
     },
   });
@@ -134,7 +146,18 @@ export async function conformClients(options: ConformClientsOptions): Promise<Ex
   stdout.write(`listening on ${scheme}://${address}:${boundPort}, cases: ${cases.length}\n`);
   if (!ended.aborted) await once(ended, 'abort');
   await server.close();
-  return lastReport ?? createReport();
+  // What came after the last client was done counts as well.
+  const entries = entriesOf(await server.collectResults());
+  const hasNews =
+    entries.length !== reported.length || entries.some((entry, index) => entry !== reported[index]);
+  return hasNews || lastReport === undefined ? addReport() : lastReport;
+}
+
+/** All that a report of clients is made of. */
+function entriesOf(agents: Report['agents']): unknown[] {
+  const entries: unknown[] = [];
+  for (const [agent, results] of agents) entries.push(agent, ...results);
+  return entries;
 }
 
 function selectFrom({ cases = '*', exclude }: CommonOptions): ConformCase[] {
@@ -147,17 +170,17 @@ async function conclude(
   cases: readonly ConformCase[],
   report: Report,
 ): Promise<ExitCode> {
-  if (output !== undefined) {
-    await writeReport(output, report);
-    stdout.write(`the report is ${output}/index.html\n`);
-  }
   let hasFailed = report.agents.size === 0;
   if (hasFailed) stdout.write('nobody was tested\n');
   for (const [agent, results] of report.agents) {
     const missing = cases.length - results.length;
     const parts = [summarize(results), missing === 0 ? '' : `${missing} not run`];
-    stdout.write(`${agent}: ${parts.filter((part) => part !== '').join(', ')}\n`);
+    stdout.write(`${showName(agent)}: ${parts.filter((part) => part !== '').join(', ')}\n`);
     hasFailed ||= missing > 0 || hasFailure(results, failOn);
+  }
+  if (output !== undefined) {
+    await writeReport(output, report);
+    stdout.write(`the report is ${output}/index.html\n`);
   }
   return hasFailed ? 1 : 0;
 }

@@ -7,6 +7,7 @@
 
 import { type FailOn, isFailure } from './fail-on.ts';
 import type { CaseResult } from './result.ts';
+import { showInLine, showName } from './unseen.ts';
 
 /** Where it is written to: `process.stdout` or a test. */
 export interface Output {
@@ -29,30 +30,44 @@ const CLEAR_LINE = '\r\u{1b}[K';
 /** Without a terminal: cases between two signs of life. */
 const CASES_PER_LINE = 100;
 
+/** What is to be known of a run before it begins. */
+export interface ProgressOptions {
+  /** How many cases each of those who are tested has. */
+  readonly count: number;
+  readonly failOn: FailOn;
+  /** Whether each failure says whose it is. Default: `false`. */
+  readonly hasManyAgents?: boolean;
+}
+
 export class Progress {
   readonly #output: Output;
-  readonly #count: number;
-  readonly #failOn: FailOn;
-  #done = 0;
-  #failures = 0;
+  readonly #options: ProgressOptions;
+  readonly #agents = new Set<string>();
+  /** Whether it failed, of each case of each agent: one that is run again counts once. */
+  readonly #verdicts = new Map<string, boolean>();
 
-  constructor(output: Output, count: number, failOn: FailOn) {
+  constructor(output: Output, options: ProgressOptions) {
     this.#output = output;
-    this.#count = count;
-    this.#failOn = failOn;
+    this.#options = options;
   }
 
   add(result: CaseResult): void {
-    this.#done++;
+    const { count, failOn, hasManyAgents = false } = this.#options;
+    const { agent, id, title } = result;
     const isTerminal = this.#output.isTTY === true;
-    if (isFailure(result, this.#failOn)) {
-      this.#failures++;
-      this.#output.write(`${isTerminal ? CLEAR_LINE : ''}${describeResult(result)}\n`);
+    const isBad = isFailure(result, failOn);
+    this.#agents.add(agent);
+    this.#verdicts.set(JSON.stringify([agent, id]), isBad);
+    if (isBad) {
+      const whose = hasManyAgents ? `${showName(agent)}: ` : '';
+      const line = `${whose}${describeResult(result)}`;
+      this.#output.write(`${isTerminal ? CLEAR_LINE : ''}${line}\n`);
     }
-    const line = `${this.#done} of ${this.#count} cases, ${this.#failures} of them failing`;
-    if (isTerminal)
-      this.#output.write(`${CLEAR_LINE}${line}: ${result.id} ${result.title}`.slice(0, 78));
-    else if (this.#done % CASES_PER_LINE === 0) this.#output.write(`${line}\n`);
+    const done = this.#verdicts.size;
+    const failing = [...this.#verdicts.values()].filter(Boolean).length;
+    const line = `${done} of ${count * this.#agents.size} cases, ${failing} of them failing`;
+    if (isTerminal) this.#output.write(`${CLEAR_LINE}${line}: ${id} ${title}`.slice(0, 78));
+    else if (done % CASES_PER_LINE === 0) this.#output.write(`${line}\n`);
   }
 
   /** Takes the living line away. */
@@ -61,12 +76,12 @@ export class Progress {
   }
 }
 
-/** A line of its own for a case that failed. */
+/** A line of its own for a case that failed. What the peer said in it cannot leave it. */
 export function describeResult(result: CaseResult): string {
   const { id, title, behavior, behaviorClose, sentence, closeSentence } = result;
   const verdict = behaviorClose === 'OK' ? behavior : `${behavior}, close ${behaviorClose}`;
   const why = behavior === 'OK' ? closeSentence : sentence;
-  return `${id} ${verdict}: ${title}. ${why}`;
+  return showInLine(`${id} ${verdict}: ${title}. ${why}`);
 }
 
 /** How often each verdict was given: `514 OK, 3 INFORMATIONAL`; and how often a close was wrong. */

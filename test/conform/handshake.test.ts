@@ -42,6 +42,18 @@ describe('a head', () => {
     expect(head.rest.toString()).toBe('rest');
   });
 
+  it('is read at the cost of its length, however many spaces there are', () => {
+    // Each of them once cost seconds.
+    for (let count = 0; count < 20; count++) {
+      parse(`GET / HTTP/1.1\r\nA: y${' '.repeat(60_000)}y\r\n\r\n`);
+    }
+    const line = `A: y${' '.repeat(60_000)}y \t`;
+    const text = `HTTP/1.1 200 OK\r\n${line}\r\nB: \t \r\nC:\t${'\t '.repeat(10)}x\r\n\r\n`;
+    const { fields } = parse(text);
+    expect(fields.get('a')).toEqual([`y${' '.repeat(60_000)}y`]);
+    expect([fields.get('b'), fields.get('c')]).toEqual([[''], ['x']]);
+  });
+
   it('is not too long', () => {
     expect(() => readHead(Buffer.alloc(MAX_HEAD_SIZE + 1, 'x'))).toThrow('too long');
     const padded = `GET / HTTP/1.1\r\nA: ${'x'.repeat(MAX_HEAD_SIZE)}\r\n\r\n`;
@@ -111,6 +123,14 @@ describe('a response', () => {
   ])('with %j as %j is refused', (before, after, reason) => {
     const head = response((text) => text.replace(before, after));
     expect(() => checkResponse(head, KEY, false)).toThrow(reason);
+  });
+
+  it('is told of in one line', () => {
+    const head = parse('HTTP/1.1 404 \u001b]0;"\n\r\n\r\n');
+    expect(() => checkResponse(head, KEY, false)).toThrow(
+      String.raw`is not a 101: "HTTP/1.1 404 \u001b]0;\"\n"`,
+    );
+    expect(() => checkRequest(head)).toThrow(String.raw`"HTTP/1.1 404 \u001b]0;\"\n"`);
   });
 
   it('that refuses says why', () => {

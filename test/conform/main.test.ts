@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -41,7 +41,7 @@ describe('a run against a server', () => {
     const options = { url, cases: '2.1,2.2', settings: REAL, stdout, output, agent: 'echo' };
     expect(await conformServer(options)).toBe(1);
     expect(stdout.text).toContain('\n2.2 FAILED: ');
-    expect(stdout.text).toContain(`the report is ${output}/index.html\necho: 1 OK, 1 FAILED\n`);
+    expect(stdout.text).toContain(`echo: 1 OK, 1 FAILED\nthe report is ${output}/index.html\n`);
     const index: unknown = JSON.parse(await readFile(join(output, 'index.json'), 'utf8'));
     expect(index).toMatchObject({
       echo: { '2.1': { behavior: 'OK' }, '2.2': { behavior: 'FAILED' } },
@@ -77,6 +77,38 @@ describe('a run against a server', () => {
     server.close();
     const options = { url: server.url, cases: '1.1', settings: REAL, stdout: new TextOutput() };
     await expect(conformServer(options)).rejects.toThrow(/did not open: connect ECONNREFUSED/);
+  });
+
+  it('has a report of a server that refuses every handshake', async () => {
+    const { url } = await startEchoServer({
+      respond: () => 'HTTP/1.1 404 \u{1b}]0;pwned\u{7}\r\n\r\n',
+    });
+    const stdout = new TextOutput();
+    const output = await makeDirectory();
+    const options = { url, cases: '1.1.1,1.1.2', settings: REAL, stdout, output };
+    expect(await conformServer(options)).toBe(1);
+    expect(stdout.text).toContain('server: 2 FAILED; closes: 2 FAILED\n');
+    expect(stdout.text).toContain(String.raw`is not a 101: "HTTP/1.1 404 \u001b]0;pwned\u0007"`);
+    expect(stdout.text).not.toContain('\u{1b}');
+    expect(await readFile(join(output, 'index.html'), 'utf8')).toContain('HTTP/1.1 404');
+  });
+
+  it('rejects before it begins where there can be no report', async () => {
+    const { url } = await startEchoServer();
+    const stdout = new TextOutput();
+    const options = { url, cases: '1.1.1', settings: REAL, stdout, output: '/dev/null/no' };
+    await expect(conformServer(options)).rejects.toMatchObject({ code: 'ENOTDIR' });
+    expect(stdout.text).toBe('');
+  });
+
+  it('says what came out, also where the report cannot be written', async () => {
+    const { url } = await startEchoServer();
+    const stdout = new TextOutput();
+    const output = await makeDirectory();
+    await mkdir(join(output, 'index.json'));
+    const options = { url, cases: '1.1.1', settings: REAL, stdout, output };
+    await expect(conformServer(options)).rejects.toMatchObject({ code: 'EISDIR' });
+    expect(stdout.text).toContain('server: 1 OK\n');
   });
 
   it('rejects what is no pattern', async () => {
@@ -146,6 +178,41 @@ describe('a run for clients', () => {
     expect(stdout.text).toContain('client: 1 OK, 1 FAILED\n');
   });
 
+  it('counts also what comes after the last client was done', async () => {
+    const output = await makeDirectory();
+    const { port, stdout, ended, stop } = await listen({ output, cases: '2.2' });
+    await visit(port, '/runCase?case=1&agent=A');
+    await visit(port, '/updateReports?agent=A');
+    await visit(port, '/runCase?case=1&agent=B', 'sends Pongs without the payload');
+    stop();
+    expect(await ended).toBe(1);
+    expect(stdout.text).toContain('B: 2.2 FAILED: ');
+    expect(stdout.text).toContain('A: 1 OK\nB: 1 FAILED\n');
+    const index: unknown = JSON.parse(await readFile(join(output, 'index.json'), 'utf8'));
+    expect(index).toMatchObject({ A: { '2.2': {} }, B: { '2.2': { behavior: 'FAILED' } } });
+  });
+
+  it('writes one report after another, however many are done at once', async () => {
+    const output = await makeDirectory();
+    const { port, stdout, ended, stop } = await listen({ output, cases: '2.2' });
+    await visit(port, '/runCase?case=1&agent=A');
+    await Promise.all([1, 2, 3].map(() => visit(port, '/updateReports?agent=A')));
+    stop();
+    expect(await ended).toBe(0);
+    const once = `A: 1 OK\nthe report is ${output}/index.html\n`;
+    expect(stdout.text.endsWith(once.repeat(3))).toBe(true);
+  });
+
+  it('shows the name of a client such as it cannot be a command', async () => {
+    const { port, stdout, ended, stop } = await listen({ cases: '2.2' });
+    await visit(port, '/runCase?case=1&agent=%1b%5d0%3bpwned%07%0a::error::injected');
+    stop();
+    expect(await ended).toBe(0);
+    expect(stdout.text).toContain(
+      String.raw`"\u001b]0;pwned\u0007\n::error::injected": 1 OK` + '\n',
+    );
+  });
+
   it('fails when nobody came', async () => {
     const { stdout, ended, stop } = await listen({ host: '::1' });
     stop();
@@ -163,9 +230,13 @@ describe('a run for clients', () => {
   });
 
   it('rejects where a report cannot be written', async () => {
-    const { port, ended } = await listen({ isOnce: true, output: '/dev/null/no' });
-    const failed = expect(ended).rejects.toMatchObject({ code: 'ENOTDIR' });
+    const output = await makeDirectory();
+    await mkdir(join(output, 'index.html'));
+    const { port, ended } = await listen({ isOnce: true, output });
+    const failed = expect(ended).rejects.toMatchObject({ code: 'EISDIR' });
     await visit(port, '/updateReports?agent=echo');
     await failed;
+    const options = { port: 0, settings: REAL, stdout: new TextOutput(), output: '/dev/null/no' };
+    await expect(conformClients(options)).rejects.toMatchObject({ code: 'ENOTDIR' });
   });
 });
