@@ -1,5 +1,6 @@
 /**
- * The verdicts as the `index.json` of the Autobahn test suite, so that whatever reads that reads this.
+ * The verdicts as the `index.json` of the Autobahn test suite, so that whatever reads that reads this;
+ * but `reportfile` is a place in the page, where the official suite has a file for each case.
  *
  * @module
  */
@@ -21,10 +22,13 @@ interface IndexEntry {
 
 /** By the name of the implementation, and by the id of the case. */
 export function renderIndex({ agents }: Report): string {
-  const index: Record<string, Record<string, IndexEntry>> = {};
-  for (const [agent, results] of agents) {
-    index[agent] = Object.fromEntries(results.map((result) => [result.id, createEntry(result)]));
-  }
+  // Not by assignment: an agent may have the name `__proto__`.
+  const index = Object.fromEntries(
+    [...agents].map(([agent, results]) => [
+      agent,
+      Object.fromEntries(results.map((result) => [result.id, createEntry(result)])),
+    ]),
+  );
   return `${JSON.stringify(index, undefined, 2)}\n`;
 }
 

@@ -1,10 +1,15 @@
 /**
  * What is said of a peer after a case: its behaviour, and the way in which the connection ended. The
- * rules are those of the Autobahn test suite, in two points stricter, as the RFC is:
+ * rules are those of the Autobahn test suite, and stricter where the RFC is:
  *
- * - who breaks the protocol in any frame has failed, whatever the case is about (the official judge
- *   then fails the connection and may say OK, as it saw nothing);
- * - who must fail the connection and does nothing at all has failed.
+ * - who breaks the protocol in any frame has failed, whatever the case is about, also where it is
+ *   informational (the official judge then fails the connection and may say OK, as it saw nothing);
+ * - who must fail the connection and does nothing at all has failed;
+ * - who closes a connection of group 7 with another code than it may has failed, but for the
+ *   informational cases (`needsRightCode`);
+ *
+ * and in the cases themselves: every byte of a large message must come back (9.*), nothing may come
+ * back that was not sent, and an answer that fits no offer of permessage-deflate has failed (13.*).
  *
  * @module
  */
@@ -34,7 +39,8 @@ export interface Observation {
 
 export function decide(conformCase: ConformCase, observation: Observation): Verdict {
   const [behaviorClose, closeSentence] = decideClose(conformCase, observation);
-  if (conformCase.isInformational === true) {
+  const { breach } = observation.ending;
+  if (conformCase.isInformational === true && breach === undefined) {
     const { sentence } = compare(conformCase, observation.events);
     return {
       behavior: 'INFORMATIONAL',

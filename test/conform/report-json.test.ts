@@ -40,4 +40,11 @@ describe('the index', () => {
     });
     expect(index.endsWith('}\n')).toBe(true);
   });
+
+  it('has every agent, whatever its name is', () => {
+    const agents = new Map([['__proto__', [makeResult({ agent: '__proto__' })]]]);
+    const created = new Date();
+    const index = renderIndex({ tested: 'client', agents, settings: DEFAULT_SETTINGS, created });
+    expect(index).toContain('"__proto__": {\n    "1.1.1": {\n      "behavior": "OK"');
+  });
 });

@@ -102,12 +102,23 @@ describe('the behaviour', () => {
 
   it('is INFORMATIONAL where nothing can be wrong', () => {
     const conformCase = { ...ECHOED, isInformational: true, needsRightCode: true };
-    for (const ending of [{}, { peerCode: 5000 }, { breach: 'x' }, { isByJudge: false }]) {
+    for (const ending of [{}, { peerCode: 5000 }, { isByJudge: false }]) {
       expect(verdictOn(ending, { conformCase })).toMatchObject({
         behavior: 'INFORMATIONAL',
         behaviorClose: 'INFORMATIONAL',
       });
     }
+  });
+});
+
+describe('a breach', () => {
+  it('fails also the cases in which nothing else can be wrong', () => {
+    const conformCase = { ...ECHOED, isInformational: true };
+    expect(verdictOn({ breach: 'A server masked a frame' }, { conformCase })).toMatchObject({
+      behavior: 'FAILED',
+      behaviorClose: 'OK',
+      sentence: 'A server masked a frame',
+    });
   });
 });
 
