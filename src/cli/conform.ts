@@ -39,6 +39,10 @@ export const USAGE: string = `Tests an implementation of WebSocket with the 517 
   --output DIRECTORY   writes index.json and index.html
   --fail-on VERDICT    exit code 1 from there on: failed, non-strict, unimplemented. Default: failed
 
+The exit code is 1 as well for a connection that was closed wrongly: with WRONG CODE, UNCLEAN or
+FAILED; with FAILED BY CLIENT, which is a server that does not end TCP, from non-strict on. It is 2
+where there was nothing to test.
+
 a server:
   --ca FILE            certificates to trust, for wss:
   --insecure           trusts any certificate
@@ -56,15 +60,19 @@ const FLAGS = {
   cert: { type: 'string' },
   exclude: { type: 'string' },
   'fail-on': { type: 'string', default: 'failed' },
-  help: { type: 'boolean', default: false },
+  help: { type: 'boolean', short: 'h', default: false },
   host: { type: 'string' },
-  insecure: { type: 'boolean', default: false },
+  insecure: { type: 'boolean' },
   key: { type: 'string' },
   listen: { type: 'string' },
   messages: { type: 'string', default: String(DEFAULT_SETTINGS.messages) },
-  once: { type: 'boolean', default: false },
+  once: { type: 'boolean' },
   output: { type: 'string' },
 } as const;
+
+/** What has no meaning for a server that is tested, or for clients. */
+const FOR_CLIENTS = ['host', 'cert', 'key', 'once'] as const;
+const FOR_A_SERVER = ['ca', 'insecure'] as const;
 
 /** What follows `tautline conform`. */
 export async function conform(args: readonly string[], terminal: Terminal): Promise<ExitCode> {
@@ -98,6 +106,7 @@ async function run(args: readonly string[], { stdout, signal }: Terminal): Promi
   };
   const [target, ...others] = positionals;
   if (target !== undefined && others.length === 0 && flags.listen === undefined) {
+    refuse(flags, FOR_CLIENTS, 'is for --listen');
     return conformServer({
       ...common,
       url: readUrl(target),
@@ -108,6 +117,7 @@ async function run(args: readonly string[], { stdout, signal }: Terminal): Promi
   if (target !== undefined || flags.listen === undefined) {
     throw new TypeError(`It takes either one URL or --listen PORT\n\n${USAGE}`);
   }
+  refuse(flags, FOR_A_SERVER, 'is for a URL');
   const cert = readFile(flags.cert);
   const key = readFile(flags.key);
   if ((cert === undefined) !== (key === undefined)) {
@@ -122,6 +132,16 @@ async function run(args: readonly string[], { stdout, signal }: Terminal): Promi
   });
 }
 
+/** @throws {TypeError} for a flag that would otherwise be without effect */
+function refuse<Name extends string>(
+  flags: Readonly<Partial<Record<Name, unknown>>>,
+  names: readonly Name[],
+  why: string,
+): void {
+  const name = names.find((one) => flags[one] !== undefined);
+  if (name !== undefined) throw new TypeError(`--${name} ${why}`);
+}
+
 function readFile(path: string | undefined): Buffer | undefined {
   return path === undefined ? undefined : readFileSync(path);
 }
@@ -130,6 +150,10 @@ function readUrl(target: string): URL {
   const url = URL.canParse(target) ? new URL(target) : undefined;
   if (url === undefined || (url.protocol !== 'ws:' && url.protocol !== 'wss:')) {
     throw new TypeError(`This is no URL of a WebSocket server: "${target}"`);
+  }
+  if (url.username !== '' || url.password !== '') {
+    // Not shown: it is on its way to the log of CI.
+    throw new TypeError('A user and a password in the URL would not be sent');
   }
   return url;
 }

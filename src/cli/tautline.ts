@@ -22,7 +22,7 @@ if (command === 'conform') {
   process.exitCode = await conform(args, { stdout, stderr, signal: interruption.signal });
   process.off('SIGTERM', interrupt).off('SIGINT', interrupt);
 } else {
-  const isHelp = command === '--help';
+  const isHelp = command === '--help' || command === '-h';
   (isHelp ? process.stdout : process.stderr).write(USAGE);
   process.exitCode = isHelp ? 0 : 2;
 }

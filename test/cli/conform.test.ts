@@ -36,7 +36,9 @@ async function writeFiles(): Promise<{ cert: string; key: string }> {
 
 describe('tautline conform', () => {
   it('says how it is used', async () => {
-    expect(await run('--help')).toEqual({ code: 0, out: USAGE, err: '' });
+    for (const flag of ['--help', '-h']) {
+      expect(await run(flag)).toEqual({ code: 0, out: USAGE, err: '' });
+    }
   });
 
   it('tests a server', async () => {
@@ -100,7 +102,8 @@ describe('tautline conform', () => {
       failOn: 'failed',
     });
     await run('--listen', '0');
-    expect(main.conformClients.mock.lastCall?.[0]).toMatchObject({ isOnce: false, tls: undefined });
+    const [last] = main.conformClients.mock.lastCall ?? [];
+    expect(last).toMatchObject({ isOnce: undefined, tls: undefined });
   });
 
   it.each([
@@ -114,6 +117,11 @@ describe('tautline conform', () => {
     [['--listen', 'x'], '--listen takes a whole number from 0 on, not "x"'],
     [['--listen', '1', '--cert', 'package.json'], '--cert and --key go together'],
     [['--listen', '1', '--key', '/no/such/file'], 'ENOENT'],
+    [['ws://a', '--once'], '--once is for --listen'],
+    [['ws://a', '--host', '::1'], '--host is for --listen'],
+    [['--listen', '1', '--insecure'], '--insecure is for a URL'],
+    [['--listen', '1', '--ca', 'package.json'], '--ca is for a URL'],
+    [['ws://a:secret@b'], 'A user and a password in the URL would not be sent'],
     [['--nonsense'], "Unknown option '--nonsense'"],
   ])('does not take %j', async (args, reason) => {
     const { code, out, err } = await run(...args);

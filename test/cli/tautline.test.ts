@@ -58,8 +58,8 @@ describe('tautline', () => {
     },
   );
 
-  it('says what commands there are', async () => {
-    expect(await run('--help')).toBe(0);
+  it.each(['--help', '-h'])('says what commands there are: %s', async (flag) => {
+    expect(await run(flag)).toBe(0);
     expect(out).toHaveBeenCalledWith(expect.stringContaining('tautline conform'));
     expect(err).not.toHaveBeenCalled();
   });
