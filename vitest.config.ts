@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 /**
  * Three projects: `fast` needs nothing but Node and is what `npm test` runs; `interop` needs Python,
  * Chromium and a build, and is run by `npm run test:interop` and in CI; `conform` proves the judge of
- * `tautline conform` at full length, which takes minutes, and is run by `npm run test:conform`.
+ * `tautline conform` with all cases, which takes minutes, and is run by `npm run test:conform`.
  */
 export default defineConfig({
   test: {

@@ -77,6 +77,15 @@ describe('a frame in pieces', () => {
   });
 });
 
+describe.each(['server', 'client'] as const)('a %s that cuts what it sends', (tested) => {
+  it.each(['1.1.2', '1.2.5', '2.4', '5.6', '7.3.4', '9.8.3', '10.1.1'])('passes %s', async (id) => {
+    const [conformCase] = selectCases(CASES, id);
+    const habit = 'writes seven bytes at a time';
+    const result = await judge(conformCase!, tested, habit, CALM);
+    expect([result.behavior, result.behaviorClose]).toEqual(['OK', 'OK']);
+  });
+});
+
 /** Those that cut frames, but for what differs from them in nothing but its length. */
 const CUT = '1.1.8,1.2.8,2.6,2.11,3.4,4.1.5,4.2.5,5.5,5.8,5.11,5.14,6.4.3,6.4.4,9.5.6,9.6.5';
 
