@@ -1,6 +1,9 @@
-import { type ExecFileException, execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { describe, expect, it } from 'vitest';
+import { type ChildProcess, type ExecFileException, execFile } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 
 const EXPECTED: unknown = JSON.parse(readFileSync('autobahn/expected.json', 'utf8'));
 
@@ -9,14 +12,32 @@ interface Outcome {
   readonly output: string;
 }
 
+/** Not those of a real run. */
+let reports: string;
+beforeAll(() => {
+  reports = mkdtempSync(join(tmpdir(), 'autobahn-'));
+});
+afterAll(() => {
+  rmSync(reports, { recursive: true });
+});
+
 /** Runs the script with a suite that reports this. */
-function run(role: string, environment: Readonly<Record<string, string>>): Promise<Outcome> {
-  const env = { ...process.env, WSTEST: 'test/support/fake-wstest.mjs', ...environment };
+function run(
+  role: string,
+  environment: Readonly<Record<string, string>>,
+  onStart: (child: ChildProcess) => void = () => {},
+): Promise<Outcome> {
+  const env = {
+    ...process.env,
+    WSTEST: 'test/support/fake-wstest.mjs',
+    AUTOBAHN_REPORTS: reports,
+    ...environment,
+  };
   return new Promise((resolve) => {
     const done = (error: ExecFileException | null, stdout: string, stderr: string): void => {
-      resolve({ code: error?.code ?? 0, output: stdout + stderr });
+      resolve({ code: error?.code ?? error?.signal ?? 0, output: stdout + stderr });
     };
-    execFile('node', ['autobahn/run.mjs', role], { env }, done);
+    onStart(execFile('node', ['autobahn/run.mjs', role], { env }, done));
   });
 }
 
@@ -49,6 +70,21 @@ describe('npm run autobahn', () => {
     const outcome = await run(role, { FAKE_REPORT: report() });
     expect(outcome).toMatchObject({ code: 0 });
     expect(outcome.output).toContain(`${role}: 517 cases, 0 not as expected`);
+    // Nothing is left but the reports of the roles.
+    expect(['server', 'client']).toEqual(expect.arrayContaining(readdirSync(reports)));
+  });
+
+  it('does not take a stranger for the server that it has started', async () => {
+    const stranger = createServer((socket) => socket.resume()).listen(9001, '127.0.0.1');
+    onTestFinished(() => void stranger.close());
+    // It may be there already.
+    await new Promise<void>((resolve) => {
+      stranger.once('listening', resolve).once('error', () => resolve());
+    });
+    const outcome = await run('server', { FAKE_REPORT: report() });
+    expect(outcome).toMatchObject({ code: 0 });
+    const [, port] = /listening on ws:\/\/127\.0\.0\.1:(\d+)/.exec(outcome.output) ?? [];
+    expect(Number(port)).not.toBe(9001);
   });
 
   it.each([
@@ -60,6 +96,24 @@ describe('npm run autobahn', () => {
     const outcome = await run('server', { FAKE_REPORT: report({ [id]: verdict }) });
     expect(outcome.code).toBe(1);
     expect(outcome.output).toContain(line);
+  });
+
+  it('kills a suite that does not end when its time is over', async () => {
+    const limits = { AUTOBAHN_TIMEOUT: '2000', AUTOBAHN_GRACE: '500', FAKE_STUBBORN: '1' };
+    const { code, output } = await run('server', limits);
+    expect(code).toBe(1);
+    expect(output).toContain('no end within the time limit');
+  });
+
+  it('ends by a signal, with the suite, and fails', async () => {
+    const environment = { AUTOBAHN_GRACE: '500', FAKE_STUBBORN: '1' };
+    const { code, output } = await run('server', environment, (child) => {
+      child.stdout?.on('data', (text: string) => {
+        if (text.includes('the fake suite is there')) child.kill('SIGTERM');
+      });
+    });
+    expect(code).toBe(1);
+    expect(output).toContain('ended by SIGTERM');
   });
 
   it('fails where the suite never ends, and where it does not exist', async () => {
