@@ -10,7 +10,7 @@ const ANY = '*';
 const HOUSE = new Map([
   ['errors.ts', { may: [], node: [] }],
   ['frame', { may: ['errors.ts'], node: ['buffer', 'crypto'] }],
-  ['extension', { may: ['errors.ts', 'frame'], node: ['buffer', 'zlib'] }],
+  ['extension', { may: ['errors.ts', 'frame'], node: ['async_hooks', 'buffer', 'zlib'] }],
   ['handshake', { may: ['errors.ts', 'extension'], node: ['crypto'] }],
   [
     'connection',

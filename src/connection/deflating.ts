@@ -76,7 +76,9 @@ export class Deflating {
     // A thread knows them by a bare pointer, and may read on when the connection is over: the application
     // may have given them away by then.
     const kept = bytes === data ? Buffer.from(bytes) : bytes;
-    deflate.deflater.deflateLater(kept, (payload) => this.settle(payload, later));
+    deflate.deflater.deflateLater(kept, (payload) => {
+      deflate.run(() => this.settle(payload, later));
+    });
     return LATER;
   }
 
@@ -86,7 +88,9 @@ export class Deflating {
     if (!deflate.compresses(message.data.length)) return message.frame;
     // It refers to nothing before it, and our compressor does not see it: nothing may refer to it.
     deflate.forget();
-    const frame = this.attempt(() => message.deflated(deflate, (late) => this.settle(late, later)));
+    const frame = this.attempt(() =>
+      message.deflated(deflate, (late) => deflate.run(() => this.settle(late, later))),
+    );
     this.rest();
     return frame ?? LATER;
   }
@@ -104,7 +108,8 @@ export class Deflating {
     this.#isResting = true;
     setImmediate(() => {
       this.#isResting = false;
-      this.#owner.onDeflated();
+      // Not as a part of what was sent last.
+      this.#deflate.run(() => this.#owner.onDeflated());
     });
   }
 

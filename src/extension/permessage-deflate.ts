@@ -5,6 +5,7 @@
  * @module
  */
 
+import { AsyncResource } from 'node:async_hooks';
 import { type ResolvedDeflateOptions, USUAL_WINDOW_BITS } from './deflate-options.ts';
 import type { DeflateTerms } from './deflate-params.ts';
 import { type Deflater, KeptDeflater } from './deflater.ts';
@@ -33,6 +34,11 @@ export class PerMessageDeflate {
   #deflater: Deflater | null = null;
   #inflater: Inflater | null = null;
   #isClosed = false;
+  /**
+   * What was going on when the connection was made: a context of zlib calls back where it was made
+   * itself, perhaps for another connection, and what an AsyncLocalStorage held there is not for us.
+   */
+  readonly #scope = new AsyncResource('TAUTLINE_DEFLATE', { requireManualDestroy: true });
 
   constructor(options: ResolvedDeflateOptions, terms: DeflateTerms) {
     this.options = options;
@@ -58,7 +64,14 @@ export class PerMessageDeflate {
   }
 
   inflater(sink: InflateSink, later: Later): Inflater {
-    return (this.#inflater ??= this.createInflater(sink, later));
+    return (this.#inflater ??= this.createInflater(sink, (finish) => {
+      this.run(() => later(finish));
+    }));
+  }
+
+  /** Runs what follows from the work of zlib, on behalf of this connection and nobody else. */
+  run(work: () => void): void {
+    this.#scope.runInAsyncScope(work);
   }
 
   /** Makes a compressor of the same kind for a single message, which refers to nothing. */

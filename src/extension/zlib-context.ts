@@ -10,6 +10,7 @@
 
 /* oxlint-disable no-underscore-dangle -- names that Node has given. */
 
+import { AsyncResource } from 'node:async_hooks';
 import {
   type DeflateRaw,
   type InflateRaw,
@@ -47,6 +48,9 @@ const OUTPUT_SIZE = 64 * 1024;
 const SMALLEST_CHUNK = 64;
 
 const NO_BYTES: Buffer = Buffer.alloc(0);
+
+/** Contexts are made here: one that is shared must not keep what an AsyncLocalStorage held for one user. */
+const OUTSIDE = new AsyncResource('TAUTLINE_ZLIB', { requireManualDestroy: true });
 
 /** Bytes that came out of a large input, and whether zlib read all of it. */
 export interface Written {
@@ -99,14 +103,13 @@ export class ZlibContext {
   static deflater(level: number, memLevel: number, windowBits: number): ZlibContext {
     const flush = constants.Z_SYNC_FLUSH;
     const options = { level, memLevel, windowBits, flush, chunkSize: SMALLEST_CHUNK };
-    return new ZlibContext(asInternal(createDeflateRaw(options)));
+    return OUTSIDE.runInAsyncScope(() => new ZlibContext(asInternal(createDeflateRaw(options))));
   }
 
   static inflater(windowBits: number): ZlibContext {
     const flush = constants.Z_SYNC_FLUSH;
-    return new ZlibContext(
-      asInternal(createInflateRaw({ windowBits, flush, chunkSize: SMALLEST_CHUNK })),
-    );
+    const options = { windowBits, flush, chunkSize: SMALLEST_CHUNK };
+    return OUTSIDE.runInAsyncScope(() => new ZlibContext(asInternal(createInflateRaw(options))));
   }
 
   /**
