@@ -20,8 +20,8 @@ export interface OutboundLimits {
    */
   readonly highWaterMark: number;
   /**
-   * Bytes that may wait at all, one message of any size excepted; counted as for
-   * `highWaterMark`. Default: 4 MiB.
+   * Bytes that may wait at all, for the peer or for our compressor, one message of any size excepted;
+   * counted as for `highWaterMark`. Default: 4 MiB.
    */
   readonly maxBackpressure: number;
   /** Default: `'close'`. */

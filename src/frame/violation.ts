@@ -28,7 +28,7 @@ export const VIOLATION = {
   INVALID_DEFLATE: [1007, 'RFC 7692, section 7.2.2', 'the payload is no compressed message'],
   TOO_MANY_FRAGMENTS: [1008, '10.4', 'a message has more fragments than maxFragments'],
   MESSAGE_TOO_BIG: [1009, '10.4', 'a message is larger than maxPayload'],
-  READS_TOO_SLOWLY: [1013, '10.4', 'more waits to be read by the peer than maxBackpressure'],
+  READS_TOO_SLOWLY: [1013, '10.4', 'more waits to be sent than maxBackpressure'],
 } as const;
 
 export type Violation = keyof typeof VIOLATION;

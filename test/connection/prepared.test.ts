@@ -56,10 +56,7 @@ describe('a prepared message', () => {
       const { bytes } = one.page!;
       const together = bytes.subarray(one.pageStart, two.pageStart + two.frame.length);
       expect(together).toEqual(hex('81 02 c3 a4 82 02 00 ff'));
-      expect([Buffer.from(one.data), Buffer.from(two.data)]).toEqual([
-        hex('c3 a4'),
-        hex('00 ff'),
-      ]);
+      expect([Buffer.from(one.data), Buffer.from(two.data)]).toEqual([hex('c3 a4'), hex('00 ff')]);
       break;
     }
     expect(new PreparedMessage('kept').page).toBe(null);
