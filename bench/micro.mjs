@@ -1,32 +1,46 @@
-// The parts of the hot path alone, beside those of `ws`, in one process and one run: what one
-// frame costs to decode and to encode. Every round measures both, one after the other, so that a
-// noisy machine is noisy to both; the table shows medians over the rounds and their ratio.
+// The parts alone, beside those of `ws` where it has the part, in one process and one run: what one frame
+// costs to decode and to encode, and what masking, UTF-8 and the headers of a handshake cost. Every
+// round measures both, one after the other, so that a noisy machine is noisy to both; the table shows
+// medians over the rounds and their ratio.
 //
-//   npm run bench [-- --rounds 7] [--time 200] [--only text] [--json FILE]
+//   npm run bench -- micro [--rounds 5] [--time 100] [--only text]
 import { randomFillSync } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
-import { dirname } from 'node:path';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Bench } from 'tinybench';
-import { Receiver, Sender } from 'ws';
+import { Receiver, Sender, extension } from 'ws';
 import { Connection } from '../dist/connection/connection.js';
 import { resolveLimits } from '../dist/connection/limits.js';
 import { FrameDecoder } from '../dist/frame/decoder.js';
 import { FrameEncoder } from '../dist/frame/encoder.js';
 import { NO_WORDS, applyMask, wordsOf } from '../dist/frame/mask.js';
 import { nextMaskingKey } from '../dist/frame/masking-key.js';
+import { isValidUtf8 } from '../dist/frame/utf8.js';
+import { parseExtensions } from '../dist/handshake/extensions-header.js';
+import { RequestHeadParser, readRequest } from '../dist/protocol.js';
+import { versionsOf } from './shared/peers.mjs';
+import { writeResults } from './shared/results.mjs';
+import { holding } from './shared/select.mjs';
+import { median } from './shared/statistics.mjs';
+import { mixedText } from './workloads.mjs';
 
 const { values: flags } = parseArgs({
   options: {
-    rounds: { type: 'string', default: '7' },
-    time: { type: 'string', default: '200' },
+    rounds: { type: 'string', default: '5' },
+    time: { type: 'string', default: '100' },
     only: { type: 'string', default: '' },
-    json: { type: 'string', default: 'bench/results/micro.json' },
+    json: { type: 'string', default: '' },
   },
 });
 const rounds = Number(flags.rounds);
 const time = Number(flags.time);
+
+const require = createRequire(import.meta.url);
+/** Of ws, what it does not export. */
+const internal = (name) => require(join(dirname(require.resolve('ws')), 'lib', name));
+const { mask } = internal('buffer-util.js');
+const { isValidUTF8 } = internal('validation.js');
 
 const FRAMES = 1000;
 const TEXT = '{"type":"say","text":"hello you"}'.slice(0, 32);
@@ -196,10 +210,50 @@ function partWorkloads() {
     { name: 'four random bytes', tautline: repeat(() => randomFillSync(four)[0] & 1) },
     { name: 'mask 32 B by bytes', tautline: repeat(() => applyMask(chunk, NO_WORDS, 1, 33, 7, 0)) },
     { name: 'mask 32 B by words', tautline: repeat(() => applyMask(chunk, words, 1, 33, 7, 0)) },
+    {
+      name: 'mask 1 KiB',
+      tautline: repeat(() => applyMask(chunk, words, 1, 1025, 7, 0)),
+      ws: repeat(() => mask(chunk, four, chunk, 1, 1024) ?? 0),
+    },
+    ...[24, 1024].map((size) => {
+      const text = Buffer.from(mixedText(size));
+      return {
+        name: `validate ${size} B of mixed UTF-8`,
+        tautline: repeat(() => Number(isValidUtf8(text, 0, size))),
+        ws: repeat(() => Number(isValidUTF8(text))),
+      };
+    }),
   ];
 }
 
-const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
+function handshakeWorkloads() {
+  const head = Buffer.from(
+    'GET /chat HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n' +
+      'User-Agent: Mozilla/5.0 (X11; Linux x86_64) Chrome/142.0.0.0\r\nOrigin: http://example.com\r\n' +
+      'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n' +
+      'Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n',
+  );
+  const offers = 'permessage-deflate; client_max_window_bits; server_max_window_bits=10, x-other';
+  let seen = 0;
+  const repeat = (step) => () => {
+    for (let i = 0; i < FRAMES; i++) seen += step();
+  };
+  return [
+    {
+      name: 'parse and judge the head of a handshake',
+      tautline: repeat(() => {
+        const parser = new RequestHeadParser();
+        parser.push(head);
+        return readRequest(parser.head).target.length;
+      }),
+    },
+    {
+      name: 'parse an extension header',
+      tautline: repeat(() => parseExtensions([offers]).length),
+      ws: repeat(() => extension.parse(offers)['x-other'].length),
+    },
+  ];
+}
 
 /** Nanoseconds for one frame, in one round, for each side of a workload. */
 async function measure(workload) {
@@ -212,9 +266,19 @@ async function measure(workload) {
   );
 }
 
-const workloads = [...decodeWorkloads(), ...encodeWorkloads(), ...partWorkloads()].filter(
-  ({ name }) => name.includes(flags.only),
+const all = [
+  ...decodeWorkloads(),
+  ...encodeWorkloads(),
+  ...partWorkloads(),
+  ...handshakeWorkloads(),
+];
+const chosen = new Set(
+  holding(
+    all.map(({ name }) => name),
+    flags.only,
+  ),
 );
+const workloads = all.filter(({ name }) => chosen.has(name));
 const samples = workloads.map(() => []);
 for (let round = 0; round < rounds; round++) {
   for (const [i, workload] of workloads.entries()) samples[i].push(await measure(workload));
@@ -228,23 +292,26 @@ const results = workloads.map(({ name }, i) => {
 });
 
 const round1 = (number) => (Number.isNaN(number) ? '–' : number.toFixed(1));
-console.log(`Nanoseconds for one frame: medians of ${rounds} rounds, ratios within a round.\n`);
-console.table(
-  Object.fromEntries(
-    results.map(({ name, tautline, ws, ratio, lowest }) => [
-      name,
-      {
-        tautline: round1(tautline),
-        'ws 8': round1(ws),
-        'times cheaper': round1(ratio),
-        'at least': round1(lowest),
-      },
-    ]),
-  ),
-);
+if (workloads.length > 0) {
+  console.log(`Nanoseconds for one: medians of ${rounds} rounds, ratios within a round.\n`);
+  console.table(
+    Object.fromEntries(
+      results.map(({ name, tautline, ws, ratio, lowest }) => [
+        name,
+        {
+          tautline: round1(tautline),
+          ws: round1(ws),
+          '× ws': round1(ratio),
+          'at least': round1(lowest),
+        },
+      ]),
+    ),
+  );
+  writeResults(
+    flags.json,
+    { rounds, time, results },
+    { versions: versionsOf([{ needs: ['ws'] }]) },
+  );
+}
 if (delivered < 0)
   throw new Error('unreachable: keeps what was delivered from being optimised away');
-
-mkdirSync(dirname(flags.json), { recursive: true });
-const machine = { node: process.version, cpu: cpus()[0]?.model, cores: cpus().length };
-writeFileSync(flags.json, `${JSON.stringify({ machine, rounds, time, results }, null, 2)}\n`);

@@ -1,37 +1,74 @@
-// All benchmarks, one after the other, each in a process of its own: their tables on the screen,
-// their figures in bench/results/. What one of them measures stands at its beginning.
+// All benchmarks, one after the other, each in a process of its own: their tables on the screen, and, of
+// a whole run, their figures in bench/results/. What one of them measures stands at its beginning.
 //
-//   npm run bench [-- micro memory] [--quick] [--out bench/results]
+//   npm run bench [-- NAME …] [--only PART,…] [--rounds N] [--quick] [--out FOLDER | --json FILE] [FLAG VALUE …]
+//
+// NAME    of a benchmark: all, where none is given
+// --only  names of benchmarks, or parts of the names of workloads
+// --quick to see that all of it runs: short, and installing nothing
+// --out   where figures go; nothing is written by a run that is not whole, unless it is said where
+//
+// Other flags are handed on.
 import { spawnSync } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 
-// name: what makes it short, for a look whether it runs at all
+/** name: what makes it short */
 const QUICK = {
-  micro: ['--rounds', '1', '--time', '20'],
-  memory: ['--rounds', '1', '--connections', '200'],
+  micro: ['--rounds', '1', '--time', '10'],
+  memory: ['--rounds', '1', '--connections', '100'],
   deflate: ['--rounds', '1', '--connections', '5', '--messages', '50'],
-  servers: ['--rounds', '1', '--seconds', '0.2', '--warmup', '0.1', '--peers', 'tautline,net'],
+  servers: '--rounds 1 --seconds 0.1 --warmup 0.1 --peers tautline,ws,net --no-install'.split(' '),
+  clients: '--rounds 1 --seconds 0.1 --warmup 0.1 --peers tautline,ws --no-install'.split(' '),
+  growth: ['--rounds', '1', '--seconds', '0.1', '--warmup', '0.1', '--most', '2'],
+  fairness: ['--rounds', '1', '--seconds', '0.2', '--warmup', '0.1'],
 };
+const NAMES = Object.keys(QUICK);
 
-const { values: flags, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    quick: { type: 'boolean', default: false },
-    out: { type: 'string', default: 'bench/results' },
-  },
-});
-const names = positionals.length > 0 ? positionals : Object.keys(QUICK);
+/** Ours are taken, and the rest is handed on as it came. */
+function read(values) {
+  const asked = { names: [], only: [], quick: false, out: '', json: '', rest: [] };
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i];
+    if (value === '--quick') asked.quick = true;
+    else if (value === '--only') asked.only = values[++i].split(',');
+    else if (value === '--out') asked.out = values[++i];
+    else if (value === '--json') asked.json = values[++i];
+    else if (value === '--no-install') asked.rest.push(value);
+    else if (value.startsWith('--')) asked.rest.push(value, values[++i]);
+    else asked.names.push(value);
+  }
+  asked.names.push(...asked.only.filter((part) => NAMES.includes(part)));
+  asked.only = asked.only.filter((part) => !NAMES.includes(part));
+  return asked;
+}
+
+function run(file, values) {
+  const path = fileURLToPath(new URL(file, import.meta.url));
+  const { status } = spawnSync(process.execPath, ['--expose-gc', path, ...values], {
+    stdio: 'inherit',
+  });
+  if (status !== 0) process.exit(1);
+}
+
+const asked = read(process.argv.slice(2));
+const names = asked.names.length > 0 ? asked.names : NAMES;
+const unknown = names.find((name) => !NAMES.includes(name));
+if (unknown !== undefined)
+  throw new Error(`there is no benchmark called ${unknown}: ${NAMES.join(', ')}`);
+if (asked.json !== '' && names.length > 1)
+  throw new Error('--json takes the figures of one benchmark: use --out FOLDER');
+
+const isWhole = !asked.quick && asked.only.length === 0 && asked.rest.length === 0;
+const folder = asked.out === '' && isWhole ? 'bench/results' : asked.out;
+if (folder !== '') mkdirSync(folder, { recursive: true });
 
 for (const name of names) {
-  if (!Object.hasOwn(QUICK, name)) throw new Error(`there is no benchmark called ${name}`);
-  const file = fileURLToPath(new URL(`${name}.mjs`, import.meta.url));
-  const quick = flags.quick ? QUICK[name] : [];
-  const { status } = spawnSync(
-    process.execPath,
-    ['--expose-gc', file, '--json', join(flags.out, `${name}.json`), ...quick],
-    { stdio: 'inherit' },
-  );
-  if (status !== 0) process.exit(1);
+  const values = asked.quick ? [...QUICK[name]] : [];
+  if (asked.only.length > 0) values.push('--only', asked.only.join(','));
+  if (asked.json !== '') values.push('--json', asked.json);
+  else if (folder !== '') values.push('--json', join(folder, `${name}.json`));
+  console.log(`\n== ${name} (${Math.round(performance.now() / 1000)} s)\n`);
+  run(`${name}.mjs`, [...values, ...asked.rest]);
 }

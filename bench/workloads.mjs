@@ -1,11 +1,11 @@
 // What the servers are measured with.
 import { burstOf, compressedBurstsOf } from './load/bursts.mjs';
 
-const TEXT_32 = '{"type":"say","text":"hello you"}'.slice(0, 32);
+export const TEXT_32 = '{"type":"say","text":"hello you"}'.slice(0, 32);
 const BINARY = (size) => Buffer.alloc(size, 0xa5);
 
 /** Text of so many bytes in which each language has its turn. */
-function mixedText(size) {
+export function mixedText(size) {
   const verse =
     'The quick brown fox; Zażółć gęślą jaźń; Съешь ещё этих булок; いろはにほへと; 🎉🚀 ';
   let text = '';
@@ -23,7 +23,7 @@ function jsonOf(number) {
   }
   return JSON.stringify(items);
 }
-const JSONS = Array.from({ length: 64 }, (_, i) => jsonOf(i));
+export const JSONS = Array.from({ length: 64 }, (_, i) => jsonOf(i));
 const NO_TAKEOVER = '; server_no_context_takeover; client_no_context_takeover';
 
 /**
@@ -34,6 +34,7 @@ const NO_TAKEOVER = '; server_no_context_takeover; client_no_context_takeover';
  * @property {number} connections
  * @property {() => Buffer | Promise<Buffer>} [bursts]
  * @property {string} [extensions]
+ * @property {number} [warmups] - how many times longer than others it takes to become fast
  */
 
 /** @type {Record<string, Workload>} */
@@ -129,12 +130,13 @@ export const WORKLOADS = {
     connections: 500,
     bursts: () => burstOf(TEXT_32, 16),
   },
-  open: { title: 'open + close', mode: 'open', kind: 'echo', connections: 32 },
+  open: { title: 'open + close', mode: 'open', kind: 'echo', connections: 32, warmups: 3 },
   'open-http': {
     title: 'open + close, behind node:http',
     mode: 'open',
     kind: 'http',
     connections: 32,
+    warmups: 3,
   },
   'deflate-takeover': {
     title: 'deflate, 1 KiB JSON, with takeover',

@@ -4,12 +4,15 @@
  * costs less than any server that it measures.
  *
  *   load MODE --port N --connections N --script FILE [--seconds S] [--warmup S] [--pid PID]
- *        [--extensions VALUE] [--path PATH]
+ *        [--extensions VALUE] [--path PATH] [--reads 0]
  *
  * MODE  echo       each connection sends a burst, and the next one when all its answers are there
  *       broadcast  the first connection sends a burst, and the next one when all connections have
  *                  all answers; an answer at each connection is a message
  *       open       each connection is opened, closed with 1000, and opened again; a message is that
+ *       flood      the first connection sends the first burst, and again when it is answered; all others
+ *                  send the second burst without pause, and read what comes or, with --reads 0, do
+ *                  not. A message is one of the first
  *
  * FILE holds bursts: three 32-bit numbers (little-endian: bytes of the burst, frames that each
  * connection gets for it, bytes of their payloads in all, or 2^32-1 where that is not known) and the
@@ -17,7 +20,8 @@
  *
  * Prints one line of JSON: messages, seconds, the processor time that the process PID took in those
  * seconds (nanoseconds of all its threads; user and system, in the coarser clock of the kernel), and
- * our own.
+ * our own. For a flood also how long the answers to the first connection took (milliseconds), and how
+ * many of the others the server closed.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -66,7 +70,8 @@ static struct {
   int port, connections;
   double seconds, warmup;
   long pid;
-} options = {.extensions = NULL, .path = "/", .connections = 1, .seconds = 2, .warmup = 1};
+  bool reads;
+} options = {.reads = true, .extensions = NULL, .path = "/", .connections = 1, .seconds = 2, .warmup = 1};
 
 static struct burst *bursts;
 static uint32_t burst_count;
@@ -80,6 +85,10 @@ static int complete; /* connections of a broadcast that have all answers */
 static int opened;
 static int due; /* connections that are to open before we go on */
 static uint8_t input[READ_SIZE];
+static double asked; /* when the first connection of a flood sent its burst */
+static double *latencies;
+static size_t latency_count, latency_room;
+static int closed;
 
 static void fail(const char *what) {
   fprintf(stderr, "load: %s%s%s\n", what, errno ? ": " : "", errno ? strerror(errno) : "");
@@ -168,6 +177,7 @@ static void send_burst(struct connection *c) {
 
 /* The burst whose answers a connection waits for: in a broadcast that of the sender. */
 static const struct burst *awaited(const struct connection *c) {
+  if (*options.mode == 'f') return &bursts[0];
   const struct connection *sender = *options.mode == 'b' ? &connections[0] : c;
   return &bursts[(sender->burst + burst_count - 1) % burst_count];
 }
@@ -192,10 +202,57 @@ static void open_connection(struct connection *c) {
   watch(c, EPOLLIN | EPOLLOUT, EPOLL_CTL_ADD);
 }
 
+static void ask(struct connection *c) {
+  asked = now();
+  send_bytes(c, bursts[0].bytes, bursts[0].size);
+}
+
+static void note_latency(void) {
+  if (latency_count == latency_room) {
+    latency_room = latency_room ? 2 * latency_room : 4096;
+    latencies = realloc(latencies, latency_room * sizeof *latencies);
+    if (latencies == NULL) fail("no memory");
+  }
+  latencies[latency_count++] = (now() - asked) * 1e3;
+}
+
+/* A turn of one that floods: once more the burst, as far as it goes, and one read. */
+static void flood(struct connection *c, uint32_t events) {
+  ssize_t n = 1;
+  if (events & EPOLLOUT) {
+    if (c->out_left == 0) {
+      c->out = bursts[1].bytes;
+      c->out_left = bursts[1].size;
+    }
+    n = send(c->fd, c->out, c->out_left, MSG_NOSIGNAL);
+    if (n > 0) {
+      c->out += n;
+      c->out_left -= (size_t)n;
+    }
+  }
+  if (n > 0 && options.reads && (events & EPOLLIN)) n = recv(c->fd, input, READ_SIZE, 0);
+  if (n > 0 && (events & (EPOLLHUP | EPOLLERR)) == 0) return;
+  if (n < 0 && errno == EAGAIN) return;
+  close(c->fd);
+  closed++;
+}
+
+static void start_flood(void) {
+  for (int i = 1; i < options.connections; i++)
+    watch(&connections[i], EPOLLOUT | (options.reads ? EPOLLIN : 0), EPOLL_CTL_MOD);
+  ask(&connections[0]);
+}
+
 static void start(struct connection *c) {
-  if (*options.mode == 'e') send_burst(c);
-  else if (*options.mode == 'o') send_bytes(c, close_frame, sizeof close_frame);
-  else if (opened == options.connections) send_burst(&connections[0]); /* all are there */
+  if (*options.mode == 'o') {
+    send_bytes(c, close_frame, sizeof close_frame);
+    return;
+  }
+  /* Those that are open would keep the server from those that are not. */
+  if (opened < options.connections) return;
+  if (*options.mode == 'f') start_flood();
+  else if (*options.mode == 'b') send_burst(&connections[0]);
+  else for (int i = 0; i < options.connections; i++) send_burst(&connections[i]);
 }
 
 static void finish_frame(struct connection *c, uint8_t opcode) {
@@ -213,6 +270,10 @@ static void finish_frame(struct connection *c, uint8_t opcode) {
   if (*options.mode == 'e') {
     messages += burst->frames;
     send_burst(c);
+  } else if (*options.mode == 'f') {
+    messages++;
+    note_latency();
+    ask(c);
   } else if (++complete == options.connections) {
     complete = 0;
     send_burst(&connections[0]);
@@ -298,10 +359,26 @@ static void run_until(double end, bool until_open) {
     if (n < 0 && errno != EINTR) fail("epoll_wait");
     for (int i = 0; i < n; i++) {
       struct connection *c = events[i].data.ptr;
+      if (*options.mode == 'f' && opened == options.connections && c != connections) {
+        flood(c, events[i].events);
+        continue;
+      }
       if (events[i].events & EPOLLOUT) write_out(c);
       if (events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)) read_in(c);
     }
   }
+}
+
+static int compare(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+static void print_latency(void) {
+  note_latency(); /* of the answer that is still awaited */
+  qsort(latencies, latency_count, sizeof *latencies, compare);
+  printf(",\"latency\":{\"p50\":%.3f,\"p99\":%.3f,\"max\":%.3f},\"closed\":%d",
+         latencies[latency_count / 2], latencies[latency_count * 99 / 100], latencies[latency_count - 1], closed);
 }
 
 static void prepare_request(void) {
@@ -317,7 +394,8 @@ static void prepare_request(void) {
 int main(int count, char **values) {
   if (count < 2) fail("which mode?");
   options.mode = values[1];
-  if (strcmp(options.mode, "echo") && strcmp(options.mode, "broadcast") && strcmp(options.mode, "open"))
+  if (strcmp(options.mode, "echo") && strcmp(options.mode, "broadcast") && strcmp(options.mode, "open") &&
+      strcmp(options.mode, "flood"))
     fail("there is no such mode");
   for (int i = 2; i + 1 < count; i += 2) {
     const char *name = values[i], *value = values[i + 1];
@@ -329,9 +407,11 @@ int main(int count, char **values) {
     else if (!strcmp(name, "--script")) read_script(value);
     else if (!strcmp(name, "--extensions")) options.extensions = value;
     else if (!strcmp(name, "--path")) options.path = value;
+    else if (!strcmp(name, "--reads")) options.reads = atoi(value) != 0;
     else fail(name);
   }
   if (burst_count == 0 && *options.mode != 'o') fail("the script is empty");
+  if (burst_count < 2 && *options.mode == 'f') fail("a flood takes two bursts");
   prepare_request();
   epoll = epoll_create1(EPOLL_CLOEXEC);
   connections = calloc((size_t)options.connections, sizeof *connections);
@@ -348,7 +428,7 @@ int main(int count, char **values) {
   run_until(now() + options.warmup, false);
 
   unsigned long user[2], system[2];
-  messages = 0;
+  messages = latency_count = 0;
   double cpu = cpu_of(options.pid), own = cpu_of(getpid()), begin = now();
   ticks_of(options.pid, &user[0], &system[0]);
   run_until(begin + options.seconds, false);
@@ -357,8 +437,10 @@ int main(int count, char **values) {
   ticks_of(options.pid, &user[1], &system[1]);
   double seconds = now() - begin;
   double ticks = (double)sysconf(_SC_CLK_TCK);
-  printf("{\"messages\":%llu,\"seconds\":%.6f,\"cpu\":%.0f,\"user\":%.3f,\"system\":%.3f,\"own\":%.0f}\n",
+  printf("{\"messages\":%llu,\"seconds\":%.6f,\"cpu\":%.0f,\"user\":%.3f,\"system\":%.3f,\"own\":%.0f",
          (unsigned long long)messages, seconds, cpu, (double)(user[1] - user[0]) / ticks,
          (double)(system[1] - system[0]) / ticks, own);
+  if (*options.mode == 'f') print_latency();
+  puts("}");
   return 0;
 }

@@ -1,7 +1,8 @@
 import { createServer } from 'node:http';
 import { WebSocketServer } from '../../dist/index.js';
-import { kind, ready } from './program.mjs';
+import { kind, ready, refuse } from './program.mjs';
 
+const keepContexts = process.env.TAUTLINE_KEEP_CONTEXTS !== 'no';
 const KINDS = {
   // Bytes, as `ws` gives them.
   echo: () => ({ text: 'buffer', hear: echoBytes }),
@@ -18,10 +19,10 @@ const KINDS = {
     },
   }),
   http: () => ({ text: 'buffer', hear: echoBytes }),
-  takeover: () => ({ hear: echo, deflate: { threshold: 0 } }),
+  takeover: () => ({ hear: echo, deflate: { threshold: 0, keepContexts } }),
   none: () => ({
     hear: echo,
-    deflate: { threshold: 0, contextTakeover: false, peerContextTakeover: false },
+    deflate: { threshold: 0, contextTakeover: false, peerContextTakeover: false, keepContexts },
   }),
 };
 
@@ -41,15 +42,20 @@ const { hear, ...options } = KINDS[kind()]({
   broadcast: (message) => server.broadcast(message),
   publish: (topic, message) => server.publish(topic, message),
 });
+// Without them the same, but for compression.
+const isRefused = !keepContexts && options.deflate === undefined;
 const limits = { maxPayload: 32 * 1024 * 1024, pingInterval: 0 };
-if (kind() === 'http') {
+if (isRefused) {
+  refuse();
+} else if (kind() === 'http') {
   const http = createServer();
   server = new WebSocketServer({ ...options, ...limits });
+  server.on('connection', hear);
   server.attach(http);
   http.listen(0, '127.0.0.1', () => ready(http.address().port));
 } else {
   server = new WebSocketServer({ ...options, ...limits });
+  server.on('connection', hear);
   await server.listen(0, '127.0.0.1');
   ready(server.address().port);
 }
-server.on('connection', hear);
