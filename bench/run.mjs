@@ -1,5 +1,6 @@
 // All benchmarks, one after the other, each in a process of its own: their tables on the screen, and, of
-// a whole run, their figures in bench/results/. What one of them measures stands at its beginning.
+// a whole run, their figures in bench/results/ and the report in docs/performance.md. What one of
+// them measures stands at its beginning.
 //
 //   npm run bench [-- NAME …] [--only PART,…] [--rounds N] [--quick] [--out FOLDER | --json FILE] [FLAG VALUE …]
 //
@@ -8,7 +9,7 @@
 // --quick to see that all of it runs: short, and installing nothing
 // --out   where figures go; nothing is written by a run that is not whole, unless it is said where
 //
-// Other flags are handed on.
+// Other flags are handed on. The report alone: npm run bench -- report
 import { spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -54,8 +55,9 @@ function run(file, values) {
 
 const asked = read(process.argv.slice(2));
 const names = asked.names.length > 0 ? asked.names : NAMES;
+const isReport = names.length === 1 && names[0] === 'report';
 const unknown = names.find((name) => !NAMES.includes(name));
-if (unknown !== undefined)
+if (unknown !== undefined && !isReport)
   throw new Error(`there is no benchmark called ${unknown}: ${NAMES.join(', ')}`);
 if (asked.json !== '' && names.length > 1)
   throw new Error('--json takes the figures of one benchmark: use --out FOLDER');
@@ -64,11 +66,18 @@ const isWhole = !asked.quick && asked.only.length === 0 && asked.rest.length ===
 const folder = asked.out === '' && isWhole ? 'bench/results' : asked.out;
 if (folder !== '') mkdirSync(folder, { recursive: true });
 
-for (const name of names) {
-  const values = asked.quick ? [...QUICK[name]] : [];
-  if (asked.only.length > 0) values.push('--only', asked.only.join(','));
-  if (asked.json !== '') values.push('--json', asked.json);
-  else if (folder !== '') values.push('--json', join(folder, `${name}.json`));
-  console.log(`\n== ${name} (${Math.round(performance.now() / 1000)} s)\n`);
-  run(`${name}.mjs`, [...values, ...asked.rest]);
+if (isReport) {
+  run('report.mjs', []);
+} else {
+  for (const name of names) {
+    const values = asked.quick ? [...QUICK[name]] : [];
+    if (asked.only.length > 0) values.push('--only', asked.only.join(','));
+    if (asked.json !== '') values.push('--json', asked.json);
+    else if (folder !== '') values.push('--json', join(folder, `${name}.json`));
+    console.log(`\n== ${name} (${Math.round(performance.now() / 1000)} s)\n`);
+    run(`${name}.mjs`, [...values, ...asked.rest]);
+  }
+  if (folder !== '' && asked.json === '') {
+    run('report.mjs', asked.out === '' ? [] : ['--results', folder, '--out', folder]);
+  }
 }
