@@ -78,4 +78,16 @@ describe('a deflater that calls public functions', () => {
     expect(await later(deflater, noise(30_000))).toBe(null);
     await jobsEnd();
   });
+
+  it('says nothing where a thread cannot begin and nobody waits any more', async () => {
+    vi.mocked(zlib.deflateRaw).mockImplementationOnce(() => {
+      throw new Error('Initialization failed');
+    });
+    const deflater = open();
+    const told = vi.fn();
+    deflater.deflateLater(noise(30_000), told);
+    deflater.close();
+    await jobsEnd();
+    expect(told).not.toHaveBeenCalled();
+  });
 });
