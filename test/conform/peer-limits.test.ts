@@ -95,4 +95,22 @@ describe('a bad Close', () => {
     other.stream.end();
     expect(await peer.ended).toMatchObject({ isByJudge: false, judgeCode: 1002 });
   });
+
+  it('is not looked at any more behind a breach', async () => {
+    const { peer, other } = openPeer('client', {}, 20);
+    other.send({ opcode: 1, payload: Buffer.from([0xff]) });
+    await peer.until(() => peer.events.length === 1, 60);
+    other.send({ opcode: 1, payload: Buffer.from('late') });
+    other.send({ opcode: 3 });
+    expect((await peer.ended).breach).toContain('UTF-8');
+    expect(peer.events).toHaveLength(1);
+  });
+
+  it('counts what came by its size, and no wait', async () => {
+    const { peer, other } = openPeer('client', {}, 20);
+    await peer.pause(0.01, 'a wait');
+    other.send({ opcode: 1, payload: Buffer.from('message') });
+    await peer.until(() => peer.events.length === 2, 60);
+    expect(peer.events.map(({ kind }) => kind)).toEqual(['timeout', 'message']);
+  });
 });

@@ -86,6 +86,21 @@ describe('a message in fragments', () => {
 });
 
 describe('bytes to frames', () => {
+  it('says how many bytes are left that are no whole frame', () => {
+    const reader = new FrameReader();
+    expect(reader.size).toBe(0);
+    reader.push(hex('81'));
+    expect(reader.size).toBe(1);
+    reader.push(hex('03 61'));
+    expect([reader.next(), reader.size]).toEqual([undefined, 2]);
+    reader.push(hex('62 63'));
+    expect([reader.next()?.payload.toString(), reader.size]).toEqual(['abc', 0]);
+  });
+
+  it('knows the size of a header whether there is a payload or not', () => {
+    expect([headerSizeOf({ opcode: 9 }, false), headerSizeOf({ opcode: 9 }, true)]).toEqual([2, 6]);
+  });
+
   it('unmasks what is masked, and keeps the header', () => {
     const bytes = hex('81 85 37fa213d 7f9f4d5158');
     expect(read(bytes)).toEqual([

@@ -109,6 +109,19 @@ describe.each(ENGINES)('what decides about compression, with $engine,', ({ keepC
     expect(closed.deflating.compressesFragments).toBe(false);
   });
 
+  it('rests until the next turn behind what one turn may cost, and tells when that is over', async () => {
+    const { deflating, log } = new Setting();
+    deflating.payloadOf(noise(10_000), never);
+    expect(deflating.isResting).toBe(false);
+    for (let size = 0; size < 70_000; size += 10_000) deflating.payloadOf(noise(10_000), never);
+    expect([deflating.isResting, log]).toEqual([true, []]);
+    // Once for all of it.
+    deflating.partOf('more', true);
+    await new Promise(setImmediate);
+    await new Promise(setImmediate);
+    expect([deflating.isResting, log]).toEqual([false, ['deflated']]);
+  });
+
   it('tells the owner where zlib has no memory, and gives nothing', () => {
     const { deflate, deflating, log } = new Setting();
     vi.spyOn(deflate.deflater, 'deflate').mockImplementationOnce(() => {

@@ -27,6 +27,13 @@ describe('a slab', () => {
     expect(slab.words.length).toBe(16_384);
   });
 
+  it('shows the bytes of a run', () => {
+    const slab = new Slab();
+    slab.bytes.write('abcdef');
+    expect(slab.view(1, 4).toString()).toBe('bcd');
+    expect(slab.view(1, 4).buffer).toBe(slab.bytes.buffer);
+  });
+
   it('begins anew when its only run was taken', () => {
     const slab = new Slab();
     slab.claim();

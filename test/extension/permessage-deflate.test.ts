@@ -64,6 +64,21 @@ describe('permessage-deflate', () => {
     expect(deflate.terms).toBe(TERMS);
   });
 
+  it('runs what it is given', () => {
+    let ran = 0;
+    create().run(() => ran++);
+    expect(ran).toBe(1);
+  });
+
+  it('gives out a large message that was inflated in a thread', async () => {
+    const deflate = create();
+    const end = inflating(deflate);
+    const bytes = Buffer.from(noise(300_000));
+    await end.push(deflateAlone(bytes));
+    expect(end.messages[0]?.equals(bytes)).toBe(true);
+    expect(end.turns).toBeGreaterThan(0);
+  });
+
   it('compresses messages from the threshold on', () => {
     const deflate = create({}, { threshold: 100 });
     expect([0, 99, 100, 101, Infinity].map((size) => deflate.compresses(size))).toEqual([

@@ -21,6 +21,13 @@ describe('a case whose frames are answered', () => {
     expect(result).toMatchObject({ behavior: 'FAILED', behaviorClose: 'OK' });
   });
 
+  it('is failed where more was begun than the answer', async () => {
+    const flaw = 'begins a message before its Close';
+    const result = await judge(answered(ROW, [text('hello')]), 'server', flaw);
+    expect(result).toMatchObject({ behavior: 'FAILED' });
+    expect(result.sentence).toContain('begun, and not ended');
+  });
+
   it('closes at once where no answer is expected', async () => {
     const pong = { ...ROW, frames: [{ opcode: 10 }] };
     expect(await judge(answered(pong, []), 'client')).toMatchObject({ behavior: 'OK' });

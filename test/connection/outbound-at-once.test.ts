@@ -1,0 +1,132 @@
+import { describe, expect, it, vi } from 'vitest';
+import type { Deflating } from '../../src/connection/deflating.ts';
+import { DROPPED, Outbound, SENT } from '../../src/connection/outbound.ts';
+import { PreparedMessage } from '../../src/connection/prepared.ts';
+import { readFrames } from '../support/bytes.ts';
+import { MemoryTransport } from '../support/memory-transport.ts';
+
+const TEXT = 1;
+const BINARY = 2;
+const LIMITS = {
+  highWaterMark: 1_000,
+  maxBackpressure: 4_000,
+  backpressurePolicy: 'drop',
+} as const;
+
+function open(
+  limits: Partial<{ highWaterMark: number; maxBackpressure: number }> = {},
+  deflating: Deflating | null = null,
+  masked: boolean = false,
+): { outbound: Outbound; transport: MemoryTransport } {
+  const transport = new MemoryTransport();
+  return {
+    outbound: new Outbound(masked, transport, { ...LIMITS, ...limits }, true, deflating),
+    transport,
+  };
+}
+
+function sent(outbound: Outbound, transport: MemoryTransport): string[] {
+  outbound.flush();
+  return readFrames(transport.wire).map(({ opcode, payload }) => `${opcode} ${payload.toString()}`);
+}
+
+/** Makes the transport ask for a pause. */
+function block(outbound: Outbound, transport: MemoryTransport): void {
+  transport.stuck = true;
+  outbound.sendControl(BINARY, Buffer.alloc(70_000));
+  outbound.flush();
+}
+
+describe('a message that nothing is in the way of', () => {
+  it('is sent at once, text and binary', () => {
+    const { outbound, transport } = open();
+    expect(outbound.sendAtOnce(TEXT, 'Grüße')).toBe(true);
+    expect(outbound.sendAtOnce(BINARY, Buffer.from('bytes'))).toBe(true);
+    expect(outbound.sendPreparedAtOnce(new PreparedMessage('prepared', true))).toBe(true);
+    expect(outbound.sendPreparedAtOnce(new PreparedMessage('alone'))).toBe(true);
+    expect(sent(outbound, transport)).toEqual(['1 Grüße', '2 bytes', '1 prepared', '1 alone']);
+  });
+
+  it('leaves the prepared one of a client to be masked', () => {
+    const { outbound } = open({}, null, true);
+    expect(outbound.sendAtOnce(TEXT, 'masked')).toBe(true);
+    expect(outbound.sendPreparedAtOnce(new PreparedMessage('prepared'))).toBe(false);
+  });
+});
+
+describe('a message is not sent at once', () => {
+  /** Tries all ways, none of which may do anything. */
+  function expectRefusal(outbound: Outbound): void {
+    const before = outbound.bufferedAmount;
+    expect(outbound.sendAtOnce(TEXT, 'text')).toBe(false);
+    expect(outbound.sendPreparedAtOnce(new PreparedMessage('prepared', true))).toBe(false);
+    expect(outbound.bufferedAmount).toBe(before);
+  }
+
+  it('where the transport has asked for a pause', () => {
+    const { outbound, transport } = open();
+    block(outbound, transport);
+    expectRefusal(outbound);
+  });
+
+  it('where a message of fragments is under way, or others wait behind one', () => {
+    const { outbound, transport } = open();
+    outbound.beginMessage();
+    expectRefusal(outbound);
+    expect(outbound.sendMessage(TEXT, 'waits')).toBe(SENT);
+    expectRefusal(outbound);
+    expect(outbound.sendFragment(TEXT, 'last', true)).toBe(SENT);
+    expect(outbound.sendAtOnce(TEXT, 'again')).toBe(true);
+    expect(sent(outbound, transport)).toEqual(['1 last', '1 waits', '1 again']);
+  });
+
+  it('where it would reach the high-water mark, or maxBackpressure', () => {
+    for (const limits of [{ highWaterMark: 100 }, { maxBackpressure: 100 }]) {
+      const { outbound } = open(limits);
+      // A header of 14 bytes at the most, and three for a code unit.
+      expect(outbound.sendAtOnce(TEXT, 'x'.repeat(29))).toBe(false);
+      expect(outbound.sendAtOnce(BINARY, Buffer.alloc(87))).toBe(false);
+      expect(outbound.sendPreparedAtOnce(new PreparedMessage(Buffer.alloc(87)))).toBe(false);
+      expect(outbound.sendAtOnce(TEXT, 'x'.repeat(28))).toBe(true);
+      expect(outbound.sendAtOnce(BINARY, Buffer.alloc(57))).toBe(false);
+    }
+  });
+
+  it('where there is a compressor', () => {
+    expectRefusal(open({}, deflatingOf(Buffer.of(1, 2, 3))).outbound);
+  });
+});
+
+/** A compressor that gives what a test says. */
+function deflatingOf(part: Uint8Array | null, isResting: boolean = false): Deflating {
+  const deflating: Partial<Deflating> = {
+    isResting,
+    compressesFragments: true,
+    partOf: vi.fn(() => part),
+    payloadOf: vi.fn(() => null),
+  };
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- all that is asked of it here
+  return deflating as Deflating;
+}
+
+describe('with a compressor', () => {
+  it('is blocked while that rests', () => {
+    expect(open({}, deflatingOf(null)).outbound.isBlocked).toBe(false);
+    expect(open({}, deflatingOf(null, true)).outbound.isBlocked).toBe(true);
+  });
+
+  it('drops a fragment that could not be compressed', () => {
+    const { outbound, transport } = open({}, deflatingOf(null));
+    outbound.beginMessage();
+    expect(outbound.sendFragment(TEXT, 'lost', false)).toBe(DROPPED);
+    expect(sent(outbound, transport)).toEqual([]);
+  });
+
+  it('drops a fragment when all is over', () => {
+    const { outbound, transport } = open({}, deflatingOf(Buffer.of(1)));
+    outbound.beginMessage();
+    outbound.endMessages();
+    expect(outbound.sendFragment(TEXT, 'late', true)).toBe(DROPPED);
+    expect(sent(outbound, transport)).toEqual([]);
+  });
+});
