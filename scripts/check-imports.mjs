@@ -14,7 +14,10 @@ const HOUSE = new Map([
   ['handshake', { may: ['errors.ts', 'extension'], node: ['crypto'] }],
   [
     'connection',
-    { may: ['errors.ts', 'frame', 'extension'], node: ['events', 'stream', 'string_decoder'] },
+    {
+      may: ['errors.ts', 'frame', 'extension'],
+      node: ['events', 'stream', 'string_decoder', 'worker_threads'],
+    },
   ],
   ['hub', { may: ['errors.ts', 'frame', 'connection'], node: ['events'] }],
   ['client', { may: ['errors.ts', 'frame', 'extension', 'handshake', 'connection'], node: ANY }],

@@ -260,14 +260,19 @@ export class Connection extends Sending implements MessageSink, IntakeOwner {
 
   /** A message was inflated elsewhere: gives it out, as if it had come now. */
   private afterInflating(finish: () => boolean): void {
-    this.#intake.goOn(() => {
-      this.#replied = false;
-      try {
-        if (!finish()) this.#intake.wait();
-      } catch (error) {
-        this.caught(error, (thrown) => this.tellThrown(thrown));
-      }
-    });
+    try {
+      this.#intake.goOn(() => {
+        this.#replied = false;
+        try {
+          if (!finish()) this.#intake.wait();
+        } catch (error) {
+          this.caught(error, (thrown) => this.tellThrown(thrown));
+        }
+      });
+    } catch (error) {
+      // Of a message behind it; the connection has failed already.
+      this.tellThrown(error);
+    }
     this.#handler.onWorked?.();
   }
 

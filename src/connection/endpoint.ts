@@ -15,7 +15,7 @@ import { type TransportListener, bind } from './binding.ts';
 import { Connection } from './connection.ts';
 import { Consumers, type ConsumersOwner } from './consumers.ts';
 import type { ConnectionHandler, Role } from './handler.ts';
-import { copyBytes, ownBytes } from './payload.ts';
+import { copyBytes, ownBytes, ownPiece } from './payload.ts';
 import type { PreparedMessage } from './prepared.ts';
 import { SocketPromises, closedError } from './promises.ts';
 import type { CloseResult, NodeTransport, SocketEvents, SocketHooks } from './socket-events.ts';
@@ -348,7 +348,7 @@ export class Endpoint implements ConnectionHandler, ConsumersOwner, TransportLis
   }
 
   onPiece(opcode: MessageOpcode, source: Buffer, start: number, end: number, last: boolean): void {
-    this.consumers.receivePiece(ownBytes(source, start, end), opcode === OPCODE.BINARY, last);
+    this.consumers.receivePiece(ownPiece(source, start, end), opcode === OPCODE.BINARY, last);
   }
 
   onPing(source: Buffer, start: number, end: number): void {

@@ -193,6 +193,11 @@ export class Outbound {
     return true;
   }
 
+  /** Whether that is still so behind it: the writer may have written, to a transport that was stuck. */
+  hasRoomBehind(): boolean {
+    return !this.#writer.isBlocked || this.hasRoom();
+  }
+
   private isFree(size: number): boolean {
     const writer = this.#writer;
     if (writer.isBlocked || this.#latest !== null || this.#deflating !== null) return false;

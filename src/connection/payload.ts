@@ -6,6 +6,7 @@
  * @module
  */
 
+import { markAsUntransferable } from 'node:worker_threads';
 import { MAX_CONTROL_SIZE } from '../frame/header.ts';
 import { OPCODE } from '../frame/opcode.ts';
 import { isValidUtf8 } from '../frame/utf8.ts';
@@ -99,10 +100,21 @@ export function isKeptAsView(size: number, bufferSize: number): boolean {
   return size * MAX_VIEW_COST >= bufferSize;
 }
 
-/** Bytes to keep, of a buffer that nobody writes to any more. */
+/**
+ * Bytes to keep, of a buffer that nobody writes to any more. Others may have views of it too, and more
+ * may still be read from it: so it cannot be transferred to another thread, as little as the pool of
+ * Node's own small buffers. Who wants that takes a copy.
+ */
 export function ownBytes(source: Buffer, start: number, end: number): Buffer {
-  return isKeptAsView(end - start, source.length)
-    ? source.subarray(start, end)
+  if (!isKeptAsView(end - start, source.length)) return copyBytes(source, start, end);
+  if (end - start < source.length) markAsUntransferable(source.buffer);
+  return source.subarray(start, end);
+}
+
+/** The same for pieces of a message, of which many may wait: they keep twice their size at the most. */
+export function ownPiece(source: Buffer, start: number, end: number): Buffer {
+  return 2 * (end - start) >= source.length
+    ? ownBytes(source, start, end)
     : copyBytes(source, start, end);
 }
 

@@ -35,6 +35,8 @@ export class PreparedMessage {
    * it.
    */
   #deflated: Map<string, Uint8Array | Waiting[]> | null = null;
+  /** The same in memory of its own, where somebody keeps it. */
+  #kept: PreparedMessage | null = null;
 
   /**
    * @param passes - whether it is sent at once, to be forgotten then: what is kept must not keep the
@@ -56,6 +58,19 @@ export class PreparedMessage {
       ENCODER.encodeInto(this.page.bytes, this.pageStart, FIN | this.opcode, payload, size);
     }
     this.data = this.frame.subarray(frameSize - size);
+  }
+
+  /**
+   * The same, to be kept for a while: a page would keep the frames of others in memory with it. One for
+   * all who keep it.
+   */
+  keep(): PreparedMessage {
+    if (this.page === null) return this;
+    const { opcode, data } = this;
+    this.#kept ??= new PreparedMessage(
+      opcode === OPCODE.TEXT ? Buffer.from(data).toString() : data,
+    );
+    return this.#kept;
   }
 
   /**

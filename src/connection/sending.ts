@@ -102,7 +102,7 @@ export abstract class Sending implements DeflatingOwner {
     if (!this.isOpen) return false;
     if (this.outbound.sendAtOnce(opcode, data)) {
       this.onSent();
-      return this.isOpen;
+      return this.isOpen && this.outbound.hasRoomBehind();
     }
     const result = this.outbound.sendMessage(opcode, data, compress);
     return this.hasSent(result);
@@ -113,7 +113,7 @@ export abstract class Sending implements DeflatingOwner {
     if (!this.isOpen) return false;
     if (this.outbound.sendPreparedAtOnce(message)) {
       this.onSent();
-      return this.isOpen;
+      return this.isOpen && this.outbound.hasRoomBehind();
     }
     const result = this.outbound.sendPrepared(message, compress);
     return this.hasSent(result);

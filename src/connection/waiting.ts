@@ -91,8 +91,9 @@ export function keepMessage(
   compress: boolean,
   prepared: PreparedMessage | null,
 ): WaitingMessage {
-  const kept = prepared === null ? ownData(data) : data;
-  return { opcode, data: kept, size: sizeOf(data) + MAX_HEADER_SIZE, compress, prepared };
+  const own = prepared?.keep() ?? null;
+  const kept = own === null ? ownData(data) : own.data;
+  return { opcode, data: kept, size: sizeOf(data) + MAX_HEADER_SIZE, compress, prepared: own };
 }
 
 export function sizeOf(data: string | Uint8Array): number {

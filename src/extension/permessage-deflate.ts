@@ -38,7 +38,7 @@ export class PerMessageDeflate {
    * What was going on when the connection was made: a context of zlib calls back where it was made
    * itself, perhaps for another connection, and what an AsyncLocalStorage held there is not for us.
    */
-  readonly #scope = new AsyncResource('TAUTLINE_DEFLATE', { requireManualDestroy: true });
+  readonly #scope = new AsyncResource('TAUTLINE_DEFLATE');
 
   constructor(options: ResolvedDeflateOptions, terms: DeflateTerms) {
     this.options = options;

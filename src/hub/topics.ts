@@ -6,7 +6,8 @@
  */
 
 import { isPromiseLike } from '../connection/waiters.ts';
-import type { PreparedMessage } from '../connection/prepared.ts';
+import type { Bytes } from '../connection/payload.ts';
+import { PreparedMessage } from '../connection/prepared.ts';
 import { READY_STATE } from '../connection/state.ts';
 
 /** Whoever can be sent a message. */
@@ -77,6 +78,17 @@ export class Topics<S extends Subscriber> {
     const own: TopicHandler = (message, name) => handler(message, name);
     add(this.#handlers, topic, own);
     return () => void remove(this.#handlers, topic, own);
+  }
+
+  /**
+   * Frames what is published. Where handlers are given it, who may keep it or give its memory away, it
+   * has memory of its own.
+   *
+   * @throws {TypeError} for data that is neither a string nor bytes
+   */
+  prepare(topic: string, data: string | Bytes | PreparedMessage): PreparedMessage {
+    if (data instanceof PreparedMessage) return data;
+    return new PreparedMessage(data, !this.#handlers.has(topic));
   }
 
   /**

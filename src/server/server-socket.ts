@@ -92,7 +92,7 @@ export class ServerSocket<Data = unknown, P = Params> extends Socket<Data> {
    * @throws {TypeError} for a topic or data that cannot be
    */
   publish(topic: string, data: string | Bytes | PreparedMessage): number {
-    const message = data instanceof PreparedMessage ? data : new PreparedMessage(data, true);
+    const message = this.#hub.topics.prepare(topic, data);
     return this.#hub.topics.publish(topic, message, this, (error) => {
       this.#hub.onTopicError(error);
     });

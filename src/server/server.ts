@@ -340,7 +340,7 @@ export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
     options: PublishOptions = {},
   ): number {
     checkNames(options, PUBLISH_OPTION_NAMES, 'publish');
-    const message = data instanceof PreparedMessage ? data : new PreparedMessage(data, true);
+    const message = this.#topics.prepare(topic, data);
     return this.#topics.publish(topic, message, options.except, (error) => {
       this.tellError(asError(error));
     });

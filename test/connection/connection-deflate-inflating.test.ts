@@ -214,6 +214,21 @@ describe.each(DEFLATING_ROLES)(
       expect(one.transport.ended).toBe(true);
     });
 
+    it('does the same where it throws at the message behind', async () => {
+      const one = open();
+      let count = 0;
+      one.during = {
+        onMessage: () => {
+          count += 1;
+          if (count === 2) throw new Error('of the second');
+        },
+      };
+      one.receiveTogether(one.peer.frame(LARGE), { payload: 'behind' }, { payload: 'and behind' });
+      await one.worked();
+      expect(short(one.log)).toEqual([LARGE_ENTRY, 'text behind', 'thrown Error: of the second']);
+      expect(one.sent()[0]!.payload).toEqual(closeBody(1011));
+    });
+
     it('lets the handler close the connection, and what follows is dropped', async () => {
       const one = open();
       one.during = { onMessage: () => one.connection.close(4000, 'enough') };

@@ -1,5 +1,5 @@
-import { describe, expect, it, vi } from 'vitest';
-import type { Deflating } from '../../src/connection/deflating.ts';
+import { describe, expect, it } from 'vitest';
+import { type Deflating, LATER } from '../../src/connection/deflating.ts';
 import { DROPPED, Outbound, SENT } from '../../src/connection/outbound.ts';
 import { PreparedMessage } from '../../src/connection/prepared.ts';
 import { readFrames } from '../support/bytes.ts';
@@ -45,6 +45,19 @@ describe('a message that nothing is in the way of', () => {
     expect(outbound.sendPreparedAtOnce(new PreparedMessage('prepared', true))).toBe(true);
     expect(outbound.sendPreparedAtOnce(new PreparedMessage('alone'))).toBe(true);
     expect(sent(outbound, transport)).toEqual(['1 Grüße', '2 bytes', '1 prepared', '1 alone']);
+  });
+
+  it('says behind it whether there is room still', () => {
+    const { outbound, transport } = open({ highWaterMark: 65_536, maxBackpressure: 1_000_000 });
+    transport.stuck = true;
+    // The transport takes it without asking for a pause.
+    expect(outbound.sendAtOnce(BINARY, Buffer.alloc(15_000))).toBe(true);
+    outbound.flush();
+    expect(outbound.hasRoomBehind()).toBe(true);
+    expect(outbound.sendAtOnce(BINARY, Buffer.alloc(60_000))).toBe(true);
+    expect([outbound.hasRoomBehind(), outbound.bufferedAmount > 65_536]).toEqual([false, true]);
+    transport.unstick();
+    expect(outbound.drain()).toBe(true);
   });
 
   it('leaves the prepared one of a client to be masked', () => {
@@ -98,12 +111,16 @@ describe('a message is not sent at once', () => {
 });
 
 /** A compressor that gives what a test says. */
-function deflatingOf(part: Uint8Array | null, isResting: boolean = false): Deflating {
+function deflatingOf(
+  part: Uint8Array | null,
+  isResting: boolean = false,
+  payload: typeof LATER | null = null,
+): Deflating {
   const deflating: Partial<Deflating> = {
     isResting,
     compressesFragments: true,
-    partOf: vi.fn(() => part),
-    payloadOf: vi.fn(() => null),
+    partOf: () => part,
+    payloadOf: () => payload,
   };
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- all that is asked of it here
   return deflating as Deflating;
@@ -120,6 +137,13 @@ describe('with a compressor', () => {
     outbound.beginMessage();
     expect(outbound.sendFragment(TEXT, 'lost', false)).toBe(DROPPED);
     expect(sent(outbound, transport)).toEqual([]);
+  });
+
+  it('waits for nothing that was given to a thread when all was over', () => {
+    const { outbound } = open({}, deflatingOf(null, false, LATER));
+    outbound.endMessages();
+    expect(outbound.sendMessage(TEXT, 'late')).toBe(SENT);
+    expect([outbound.bufferedAmount, outbound.mustWait]).toEqual([0, false]);
   });
 
   it('drops a fragment when all is over', () => {

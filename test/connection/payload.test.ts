@@ -9,6 +9,7 @@ import {
   isBytes,
   isKeptAsView,
   ownBytes,
+  ownPiece,
   toBytes,
   toTextBytes,
 } from '../../src/connection/payload.ts';
@@ -189,6 +190,39 @@ describe('what a connection gives', () => {
       expect(isKeptAsView(size, chunk.length)).toBe(true);
       expect(isKeptAsView(size - 1, chunk.length)).toBe(false);
     }
+  });
+
+  it('is a piece that keeps at most twice its size', () => {
+    const chunk = Buffer.from('0123456789');
+    const half = ownPiece(chunk, 3, 8);
+    expect([half.toString(), half.buffer === chunk.buffer]).toEqual(['34567', true]);
+    const less = ownPiece(chunk, 3, 7);
+    chunk.fill('z');
+    expect([half.toString(), less.toString()]).toEqual(['zzzzz', '3456']);
+  });
+
+  /** As an application does that gives a message to a worker. */
+  function transfer(bytes: Buffer): unknown {
+    const { buffer } = bytes;
+    return structuredClone(bytes, buffer instanceof ArrayBuffer ? { transfer: [buffer] } : {});
+  }
+
+  it('cannot be transferred where others may have views of the same bytes', () => {
+    const chunk = Buffer.alloc(100_000);
+    const part = ownBytes(chunk, 8, 50_000);
+    // Node 20 copies it all the same, and later ones refuse.
+    let refusal: unknown = null;
+    try {
+      transfer(part);
+    } catch (error) {
+      refusal = error;
+    }
+    if (refusal !== null) expect(refusal).toMatchObject({ name: 'DataCloneError' });
+    expect([chunk.length, part.length]).toEqual([100_000, 49_992]);
+    expect(structuredClone(part)).toHaveLength(49_992);
+    const whole = ownBytes(Buffer.alloc(100_000), 0, 100_000);
+    transfer(whole);
+    expect(whole).toHaveLength(0);
   });
 
   it('may be empty', () => {

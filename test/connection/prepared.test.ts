@@ -64,6 +64,19 @@ describe('a prepared message', () => {
     expect([large.page, large.frame.length, large.data.length]).toEqual([null, 20_004, 20_000]);
   });
 
+  it('is kept in memory of its own, once for all who keep it', () => {
+    for (const data of ['Grüße', hex('00 ff')]) {
+      const message = new PreparedMessage(data, true);
+      const kept = message.keep();
+      expect(kept.page).toBe(null);
+      expect(kept.frame.buffer.byteLength).toBe(kept.frame.length);
+      expect(Buffer.from(kept.frame)).toEqual(Buffer.from(message.frame));
+      expect([kept.opcode, message.keep(), kept.keep()]).toEqual([message.opcode, kept, kept]);
+    }
+    const alone = new PreparedMessage('alone');
+    expect(alone.keep()).toBe(alone);
+  });
+
   it('means exactly the bytes that a view shows', () => {
     const memory = Uint8Array.from([0, 1, 2, 3, 4, 5, 6, 7]).buffer;
     const shared = new SharedArrayBuffer(3);

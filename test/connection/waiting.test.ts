@@ -77,6 +77,16 @@ describe('a message that is kept', () => {
     expect(waiting.shift()).toEqual({ opcode: BINARY, parts: [[Buffer.from('abc'), true]] });
   });
 
+  it('keeps no page in memory where it was prepared to be sent at once', () => {
+    const prepared = new PreparedMessage('abc', true);
+    const kept = keepMessage(prepared.opcode, prepared.data, true, prepared);
+    expect(kept.prepared?.page).toBe(null);
+    expect(kept.data.length).toBe(3);
+    expect(kept.data).toBe(kept.prepared?.data);
+    // All who wait for it keep the same.
+    expect(keepMessage(TEXT, prepared.data, true, prepared).prepared).toBe(kept.prepared);
+  });
+
   it('is not copied where it was prepared: nobody can change that', () => {
     const prepared = new PreparedMessage('abc');
     const kept = keepMessage(prepared.opcode, prepared.data, true, prepared);

@@ -135,6 +135,19 @@ describe('topics', () => {
 });
 
 describe('handlers of a topic', () => {
+  it('are given a message with memory of its own, which they may keep or give away', () => {
+    const topics = new Topics<Receiver>();
+    const take = topics.handle('news', () => {});
+    const message = topics.prepare('news', 'text');
+    expect([message.page, message.frame.buffer.byteLength]).toEqual([null, 6]);
+    expect(topics.prepare('other', 'text').page).not.toBe(null);
+    expect(topics.prepare('news', message)).toBe(message);
+    take();
+    expect(topics.prepare('news', 'text').page).not.toBe(null);
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what JavaScript may give
+    expect(() => topics.prepare('news', 5 as unknown as string)).toThrow(TypeError);
+  });
+
   it('are given what is published, where nobody has subscribed too', () => {
     const topics = new Topics<Receiver>();
     const heard: string[] = [];
