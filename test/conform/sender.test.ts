@@ -20,8 +20,10 @@ function open(isMasked: boolean = false): {
   const log = new WireLog();
   const read = (): string[] => {
     const reader = new FrameReader();
-    const bytes: unknown = stream.read();
-    if (Buffer.isBuffer(bytes)) reader.push(bytes);
+    // Node 26 gives the chunks one by one, where others give all that there is.
+    for (let bytes: unknown = stream.read(); bytes !== null; bytes = stream.read()) {
+      if (Buffer.isBuffer(bytes)) reader.push(bytes);
+    }
     const words: string[] = [];
     for (let frame = reader.next(); frame !== undefined; frame = reader.next()) {
       words.push(`${frame.opcode} ${frame.payload.toString()}`);
