@@ -325,9 +325,8 @@ export class Connection extends Sending implements MessageSink, IntakeOwner {
   }
 
   /**
-   * Once: a stream of Node makes an error of every further time, with its stack, and drops it. That
-   * was a sixteenth of what it costs to open and close a connection (measured: bench/servers.mjs,
-   * `open`).
+   * Once: a stream of Node makes an error of every further time, with its stack, and drops it. (To
+   * open and close a connection took 172 µs with that, and 139 without: bench/servers.mjs, `open`.)
    */
   private endTransport(): void {
     if (this.#hasEnded) return;

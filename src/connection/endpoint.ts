@@ -10,7 +10,7 @@ import { ConnectionClosedError, type ProtocolError, asError, warn } from '../err
 import type { PerMessageDeflate } from '../extension/permessage-deflate.ts';
 import { CLOSE_CODE } from '../frame/close-code.ts';
 import { type MessageOpcode, OPCODE } from '../frame/opcode.ts';
-import { asciiToString, utf8ToString } from '../frame/text.ts';
+import { utf8ToString } from '../frame/text.ts';
 import { type TransportListener, bind } from './binding.ts';
 import { Connection } from './connection.ts';
 import { Consumers, type ConsumersOwner } from './consumers.ts';
@@ -340,7 +340,7 @@ export class Endpoint implements ConnectionHandler, ConsumersOwner, TransportLis
     ascii: boolean,
   ): void {
     if (opcode === OPCODE.TEXT && this.#options.text === 'string') {
-      const text = ascii ? asciiToString(source, start, end) : utf8ToString(source, start, end);
+      const text = ascii ? source.toString('latin1', start, end) : utf8ToString(source, start, end);
       this.consumers.receive(text, false);
     } else {
       this.consumers.receive(ownBytes(source, start, end), opcode === OPCODE.BINARY);

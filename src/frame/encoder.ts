@@ -11,7 +11,6 @@
 import { MAX_HEADER_SIZE, headerSize, writeHeader } from './header.ts';
 import { applyMask, wordsOf } from './mask.ts';
 import { nextMaskingKey } from './masking-key.ts';
-import { writeText } from './text.ts';
 
 /** UTF-8 takes at most three bytes for one UTF-16 code unit (and four for two). */
 const MAX_BYTES_PER_UNIT = 3;
@@ -62,7 +61,7 @@ export class FrameEncoder {
     // The header comes first and its size depends on the length, which only encoding tells. So
     // guess that the text is ASCII, and move it when that was wrong.
     const guess = at + headerSize(text.length, this.masked);
-    const length = writeText(target, text, guess);
+    const length = target.write(text, guess);
     const key = this.masked ? nextMaskingKey() : 0;
     const bodyAt = at + headerSize(length, this.masked);
     if (bodyAt !== guess) target.copyWithin(bodyAt, guess, guess + length);
@@ -94,7 +93,7 @@ export class FrameEncoder {
   ): void {
     const key = this.masked ? nextMaskingKey() : 0;
     const bodyAt = writeHeader(target, at, first, length, this.masked, key);
-    if (typeof payload === 'string') writeText(target, payload, bodyAt);
+    if (typeof payload === 'string') target.write(payload, bodyAt);
     else target.set(payload, bodyAt);
     if (this.masked) applyMask(target, wordsOf(target), bodyAt, bodyAt + length, key, 0);
   }
