@@ -34,7 +34,10 @@ export class Consumers implements DeliveryOwner, MessageIteratorOwner, PieceQueu
   readonly #socket: EventEmitter<SocketEvents>;
   readonly #hooks: SocketHooks<unknown>;
   readonly #options: ResolvedSocketOptions;
-  readonly #delivery: Delivery;
+  /** Made for the first message that cannot be given at once, or is not done at once. */
+  #delivery: Delivery | null = null;
+  /** A message is being given that does not wait there. */
+  #isGiving = false;
 
   /** As the emitter has them: to ask it for each message makes a copy for each message. */
   #listeners: readonly Listener[] = NOBODY;
@@ -66,7 +69,6 @@ export class Consumers implements DeliveryOwner, MessageIteratorOwner, PieceQueu
     this.#socket = socket;
     this.#hooks = hooks;
     this.#options = options;
-    this.#delivery = new Delivery(this, options);
   }
 
   /** Whether messages are wanted as streams. */
@@ -80,14 +82,35 @@ export class Consumers implements DeliveryOwner, MessageIteratorOwner, PieceQueu
 
   /** Whether something that came still waits for a consumer, or for one that is busy with it. */
   get isHandling(): boolean {
-    return this.#delivery.isBusy || (this.#delivery.hasWaiting && this.hasAny());
+    const delivery = this.#delivery;
+    return delivery !== null && (delivery.isBusy || (delivery.hasWaiting && this.hasAny()));
+  }
+
+  private get delivery(): Delivery {
+    this.#delivery ??= new Delivery(this, this.#options);
+    return this.#delivery;
+  }
+
+  private get hasWaiting(): boolean {
+    return this.#delivery !== null && this.#delivery.hasWaiting;
   }
 
   // ── What comes ────────────────────────────────────────────────────────────────────────────
 
   receive(message: Message, binary: boolean): void {
     if (this.#isUnwanted && !this.hasAny()) return;
-    this.#delivery.deliver(message, binary, message.length);
+    if (this.#delivery === null && this.isReady) this.give(message, binary);
+    else this.delivery.deliver(message, binary, message.length);
+  }
+
+  /** What becomes of nearly every message: somebody takes it now, and is done with it. */
+  private give(message: Message, binary: boolean): void {
+    this.#isGiving = true;
+    const done = this.consume(message, binary);
+    this.#isGiving = false;
+    if (done !== null) this.delivery.runUntil(done);
+    // The consumer may have let in more.
+    else if (this.hasWaiting) this.pump();
   }
 
   /** Takes the next bytes of a message, which are ours from here on. */
@@ -96,7 +119,7 @@ export class Consumers implements DeliveryOwner, MessageIteratorOwner, PieceQueu
     if (queue === null) {
       queue = new PieceQueue(this, !binary && this.#options.text === 'string');
       this.#incoming = queue;
-      this.#delivery.deliver(new MessageStream(queue, binary), binary, 0);
+      this.delivery.deliver(new MessageStream(queue, binary), binary, 0);
     }
     if (last) this.#incoming = null;
     queue.push(bytes, last);
@@ -104,18 +127,26 @@ export class Consumers implements DeliveryOwner, MessageIteratorOwner, PieceQueu
 
   /** Messages wait until this is done. */
   waitFor(done: PromiseLike<unknown>): void {
-    this.#delivery.runUntil(done);
+    this.delivery.runUntil(done);
   }
 
   /** Something was sent. */
   onSent(): void {
-    if (this.#delivery.isHandling || this.#iterators !== null) this.#replied = true;
+    if (this.#isGiving || this.#iterators !== null || this.#delivery?.isHandling === true) {
+      this.#replied = true;
+    }
   }
 
   /** Looks whether messages can be given out by now. */
   pump(): void {
     this.#pumpsLater = false;
-    this.#delivery.pump();
+    if (this.#isGiving) return;
+    if (this.#delivery !== null) {
+      this.#delivery.pump();
+      return;
+    }
+    this.onPumped();
+    this.onIdle();
   }
 
   pause(): void {
@@ -125,7 +156,7 @@ export class Consumers implements DeliveryOwner, MessageIteratorOwner, PieceQueu
 
   resume(): void {
     this.#isPaused = false;
-    this.#delivery.pump();
+    this.pump();
   }
 
   /**
@@ -138,14 +169,14 @@ export class Consumers implements DeliveryOwner, MessageIteratorOwner, PieceQueu
     this.#incoming?.fail(error());
     this.#incoming = null;
     // Nobody is left to answer, so nothing waits for answers to leave.
-    this.#delivery.pump();
+    this.pump();
     this.endIterators();
   }
 
   /** Nobody wants what came and was not given out yet. */
   discard(): void {
     this.#ended = true;
-    this.#delivery.discard();
+    this.delivery.discard();
     this.endIterators();
   }
 
@@ -161,7 +192,7 @@ export class Consumers implements DeliveryOwner, MessageIteratorOwner, PieceQueu
     }
     this.#isUnwanted = false;
     this.watch();
-    if (!this.#delivery.hasWaiting || this.#pumpsLater) return;
+    if (!this.hasWaiting || this.#pumpsLater) return;
     // Not inside `on`: a second listener of the same turn is to be given all of it too.
     this.#pumpsLater = true;
     process.nextTick(pumpLater, this);
@@ -175,19 +206,19 @@ export class Consumers implements DeliveryOwner, MessageIteratorOwner, PieceQueu
     this.#isUnwanted = false;
     this.#iterators ??= [];
     if (!this.#iterators.includes(iterator)) this.#iterators.push(iterator);
-    this.#delivery.pump();
+    this.pump();
     this.endIterators();
   }
 
   onLeave(iterator: MessageIterator): void {
     const others = this.#iterators?.filter((other) => other !== iterator) ?? [];
     this.#iterators = others.length > 0 ? others : null;
-    this.#delivery.pump();
+    this.pump();
   }
 
   /** A loop ends behind the last message, and not before. */
   private endIterators(): void {
-    if (!this.#ended || this.#delivery.hasWaiting) return;
+    if (!this.#ended || this.hasWaiting) return;
     for (const iterator of this.#iterators ?? []) iterator.end();
     this.#iterators = null;
   }
@@ -195,7 +226,7 @@ export class Consumers implements DeliveryOwner, MessageIteratorOwner, PieceQueu
   // ── DeliveryOwner ─────────────────────────────────────────────────────────────────────────
 
   get isReady(): boolean {
-    if (this.#isPaused) return false;
+    if (this.#isPaused || this.#isGiving) return false;
     if (this.#replied) {
       // The peer does not read our answers, so it gets no more of them.
       if (this.#owner.isBlocked) return false;
@@ -228,7 +259,7 @@ export class Consumers implements DeliveryOwner, MessageIteratorOwner, PieceQueu
   }
 
   private async consumeWhole(stream: MessageStream, binary: boolean): Promise<void> {
-    this.#delivery.begin();
+    this.delivery.begin();
     let message: Message;
     try {
       message = await collect(stream, binary || this.#options.text === 'buffer');
@@ -238,7 +269,7 @@ export class Consumers implements DeliveryOwner, MessageIteratorOwner, PieceQueu
     }
     // Whoever was there by then may be gone.
     if (this.wantsMessages) await this.consumeMessage(message, binary);
-    else this.#delivery.putBack(message, binary);
+    else this.delivery.putBack(message, binary);
   }
 
   private consumeMessage(message: Message, binary: boolean): PromiseLike<unknown> | null {
@@ -262,7 +293,7 @@ export class Consumers implements DeliveryOwner, MessageIteratorOwner, PieceQueu
   }
 
   private consumeStream(stream: MessageStream): PromiseLike<unknown> | null {
-    this.#delivery.begin();
+    this.delivery.begin();
     let done: PromiseLike<unknown> | null = null;
     if (this.#hooks.stream !== undefined) {
       try {
@@ -310,11 +341,12 @@ export class Consumers implements DeliveryOwner, MessageIteratorOwner, PieceQueu
   }
 
   onDone(): void {
-    this.#delivery.settle();
+    this.delivery.settle();
   }
 
   private hold(): void {
-    const holds = this.#delivery.isFull || this.#streamedSize >= this.#options.maxQueueSize;
+    const isFull = this.#delivery !== null && this.#delivery.isFull;
+    const holds = isFull || this.#streamedSize >= this.#options.maxQueueSize;
     if (holds === this.#holds) return;
     this.#holds = holds;
     this.#owner.onHold(holds);
@@ -326,7 +358,8 @@ export class Consumers implements DeliveryOwner, MessageIteratorOwner, PieceQueu
    * while. Who has paused, or is still busy, means to go on.
    */
   private watch(): void {
-    const isWaitedFor = this.#isPaused || this.#delivery.isBusy || this.hasAny();
+    const isBusy = this.#delivery !== null && this.#delivery.isBusy;
+    const isWaitedFor = this.#isPaused || isBusy || this.hasAny();
     if (!this.#holds || this.#ended || isWaitedFor) {
       if (this.#unwantedTimer !== null) clearTimeout(this.#unwantedTimer);
       this.#unwantedTimer = null;
@@ -340,7 +373,7 @@ export class Consumers implements DeliveryOwner, MessageIteratorOwner, PieceQueu
   giveUp(): void {
     this.#unwantedTimer = null;
     this.#isUnwanted = true;
-    this.#delivery.clear();
+    this.#delivery?.clear();
   }
 }
 

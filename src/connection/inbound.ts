@@ -12,7 +12,7 @@ import type { InflateSink, Inflater } from '../extension/inflater.ts';
 import type { FrameSink } from '../frame/decoder.ts';
 import { MAX_CONTROL_SIZE } from '../frame/header.ts';
 import { type MessageOpcode, OPCODE, isControl } from '../frame/opcode.ts';
-import { Utf8Validator, isAscii, isValidUtf8 } from '../frame/utf8.ts';
+import { Utf8Validator, isShortAscii, isValidUtf8 } from '../frame/utf8.ts';
 import { violation } from '../frame/violation.ts';
 import { isKeptAsView } from './payload.ts';
 
@@ -54,9 +54,6 @@ export interface InboundLimits {
 
 const NO_BYTES: Buffer = Buffer.alloc(0);
 const NO_MESSAGE = 0;
-
-/** Up to this many bytes our own look for ASCII is cheaper than a view and native validation. */
-const SCAN_UP_TO = 128;
 
 /**
  * How far room may be made beyond what has come, towards what was announced: a large message is
@@ -194,7 +191,7 @@ export class Inbound implements FrameSink, InflateSink {
   private giveText(source: Buffer, start: number, end: number, ascii: boolean): void {
     if (!ascii) {
       // What a server sends was not unmasked, so nobody has looked at it yet.
-      ascii = end - start <= SCAN_UP_TO && isAscii(source, start, end);
+      ascii = isShortAscii(source, start, end);
       if (!ascii && !isValidUtf8(source, start, end)) throw violation('INVALID_UTF8');
     }
     this.#opcode = NO_MESSAGE;

@@ -9,7 +9,7 @@
 import { markAsUntransferable } from 'node:worker_threads';
 import { MAX_CONTROL_SIZE } from '../frame/header.ts';
 import { OPCODE } from '../frame/opcode.ts';
-import { isValidUtf8 } from '../frame/utf8.ts';
+import { isShortAscii, isValidUtf8 } from '../frame/utf8.ts';
 
 /** Bytes in any of the forms that JavaScript has. A view means exactly the bytes that it shows. */
 export type Bytes = ArrayBufferLike | ArrayBufferView;
@@ -55,8 +55,9 @@ export function toBytes(data: unknown): Uint8Array {
  */
 export function toTextBytes(data: unknown): Uint8Array {
   const bytes = toBytes(data);
-  if (!isValidUtf8(bytes, 0, bytes.length)) throw new TypeError('a text must be valid UTF-8');
-  return bytes;
+  const { length } = bytes;
+  if (isShortAscii(bytes, 0, length) || isValidUtf8(bytes, 0, length)) return bytes;
+  throw new TypeError('a text must be valid UTF-8');
 }
 
 /** Refuses what {@link Connection} does not take: it knows strings and bytes. */
@@ -86,8 +87,14 @@ function checkBytes(data: Uint8Array): void {
   }
 }
 
-/** A view keeps at most so many times its own size alive. */
+/** A view keeps at most so many times its own size alive, where it lies in a large buffer. */
 const MAX_VIEW_COST = 32;
+
+/**
+ * In one of this size a view keeps no more alive than a copy would: Node takes the memory of small
+ * Buffers from a pool of 8 KiB.
+ */
+const SMALL_BUFFER = 8 * 1024;
 
 /** Up to this many bytes a loop is cheaper than a call (32 bytes: 69 ns and 97 ns). */
 const LOOP_UP_TO = 40;
@@ -97,7 +104,18 @@ const LOOP_UP_TO = 40;
  * 1 KiB), but a few bytes would keep a chunk of up to 64 KiB alive.
  */
 export function isKeptAsView(size: number, bufferSize: number): boolean {
-  return size * MAX_VIEW_COST >= bufferSize;
+  return bufferSize <= SMALL_BUFFER || size * MAX_VIEW_COST >= bufferSize;
+}
+
+/** The last one that was marked: a chunk of many messages is marked once. */
+let lastShared: Buffer | null = null;
+
+/** Nothing larger is kept alive for that. */
+const MAX_LAST_SHARED = 64 * 1024;
+
+function markShared(source: Buffer): void {
+  markAsUntransferable(source.buffer);
+  lastShared = source.length <= MAX_LAST_SHARED ? source : null;
 }
 
 /**
@@ -107,7 +125,7 @@ export function isKeptAsView(size: number, bufferSize: number): boolean {
  */
 export function ownBytes(source: Buffer, start: number, end: number): Buffer {
   if (!isKeptAsView(end - start, source.length)) return copyBytes(source, start, end);
-  if (end - start < source.length) markAsUntransferable(source.buffer);
+  if (source !== lastShared && end - start < source.length) markShared(source);
   return source.subarray(start, end);
 }
 

@@ -11,6 +11,7 @@
 import { MAX_HEADER_SIZE, headerSize, writeHeader } from './header.ts';
 import { applyMask, wordsOf } from './mask.ts';
 import { nextMaskingKey } from './masking-key.ts';
+import { writeUtf8 } from './text.ts';
 
 /** UTF-8 takes at most three bytes for one UTF-16 code unit (and four for two). */
 const MAX_BYTES_PER_UNIT = 3;
@@ -61,7 +62,7 @@ export class FrameEncoder {
     // The header comes first and its size depends on the length, which only encoding tells. So
     // guess that the text is ASCII, and move it when that was wrong.
     const guess = at + headerSize(text.length, this.masked);
-    const length = target.write(text, guess);
+    const length = writeUtf8(target, text, guess);
     const key = this.masked ? nextMaskingKey() : 0;
     const bodyAt = at + headerSize(length, this.masked);
     if (bodyAt !== guess) target.copyWithin(bodyAt, guess, guess + length);

@@ -70,6 +70,14 @@ export function isAscii(bytes: Uint8Array, start: number, end: number): boolean 
   return seen < 0x80;
 }
 
+/** Up to this many bytes our own look for ASCII is cheaper than a view and native validation. */
+const SCAN_UP_TO = 128;
+
+/** Whether `bytes[start, end)` is ASCII, where that is found out more cheaply than anything else. */
+export function isShortAscii(bytes: Uint8Array, start: number, end: number): boolean {
+  return end - start <= SCAN_UP_TO && isAscii(bytes, start, end);
+}
+
 /** Whether `bytes[start, end)` is valid UTF-8 from its first byte to its last. */
 export function isValidUtf8(bytes: Uint8Array, start: number, end: number): boolean {
   if (end - start >= NATIVE_FROM) {

@@ -171,6 +171,15 @@ describe('what a connection takes', () => {
     expect(() => checkControl('text')).toThrow(TypeError);
   });
 
+  it('is UTF-8 in a text, however long it is', () => {
+    for (const size of [0, 1, 128, 129, 5000]) {
+      const ascii = Buffer.alloc(size, 'a');
+      const other = Buffer.concat([ascii, Buffer.from('é')]);
+      expect([toTextBytes(ascii), toTextBytes(other)]).toEqual([ascii, other]);
+      expect(() => toTextBytes(other.subarray(0, -1))).toThrow(TypeError);
+    }
+  });
+
   it('is at most 125 bytes in a control frame', () => {
     expect(() => checkControl(Buffer.alloc(125))).not.toThrow();
     expect(() => checkControl(Buffer.alloc(126))).toThrow(RangeError);
@@ -178,8 +187,8 @@ describe('what a connection takes', () => {
 });
 
 describe('what a connection gives', () => {
-  it('is a view where the bytes fill a 32nd of their chunk, and a copy where they do not', () => {
-    for (const size of [2, 3, 50, 3000]) {
+  it('is a view where the bytes fill a 32nd of a large chunk, and a copy where they do not', () => {
+    for (const size of [257, 300, 3000]) {
       const chunk = Buffer.alloc(32 * size, 'a');
       const part = ownBytes(chunk, 5, 5 + size);
       const less = ownBytes(chunk, 5, 4 + size);
@@ -190,6 +199,19 @@ describe('what a connection gives', () => {
       expect(isKeptAsView(size, chunk.length)).toBe(true);
       expect(isKeptAsView(size - 1, chunk.length)).toBe(false);
     }
+  });
+
+  it('is a view in a small chunk, which keeps no more alive than a copy in the pool of Node', () => {
+    const chunk = Buffer.alloc(Buffer.poolSize, 'a');
+    const part = ownBytes(chunk, 7, 8);
+    const less = ownBytes(Buffer.alloc(Buffer.poolSize + 1, 'a'), 7, 8);
+    chunk.fill('z');
+    expect([part.toString(), less.toString()]).toEqual(['z', 'a']);
+    expect([isKeptAsView(1, Buffer.poolSize), isKeptAsView(1, Buffer.poolSize + 1)]).toEqual([
+      true,
+      false,
+    ]);
+    expect(less.buffer.byteLength).toBeLessThanOrEqual(Buffer.poolSize);
   });
 
   it('is a piece that keeps at most twice its size', () => {

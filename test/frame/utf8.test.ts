@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Utf8Validator, isAscii, isValidUtf8 } from '../../src/frame/utf8.ts';
+import { Utf8Validator, isAscii, isShortAscii, isValidUtf8 } from '../../src/frame/utf8.ts';
 import { hex } from '../support/bytes.ts';
 
 // The classes of Markus Kuhn's "UTF-8 decoder capability and stress test", by hand.
@@ -338,4 +338,11 @@ describe('Utf8Validator', () => {
     expect(one.push(hex('82 ac'), 0, 2)).toBe(true);
     expect(one.finish() && other.finish()).toBe(true);
   });
+});
+
+it('looks for ASCII in what is short alone', () => {
+  const bytes = Buffer.alloc(200, 'a');
+  expect([isShortAscii(bytes, 10, 138), isShortAscii(bytes, 10, 139)]).toEqual([true, false]);
+  bytes[20] = 0x80;
+  expect([isShortAscii(bytes, 10, 20), isShortAscii(bytes, 10, 21)]).toEqual([true, false]);
 });
