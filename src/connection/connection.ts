@@ -12,29 +12,22 @@ import type { InflateSink, Inflater } from '../extension/inflater.ts';
 import type { PerMessageDeflate } from '../extension/permessage-deflate.ts';
 import { CLOSE_CODE } from '../frame/close-code.ts';
 import { encodeClosePayload } from '../frame/close-payload.ts';
-import { FrameDecoder } from '../frame/decoder.ts';
 import { type MessageOpcode, OPCODE } from '../frame/opcode.ts';
 import { Closing } from './closing.ts';
 import type { ConnectionHandler, ConnectionOptions, Role } from './handler.ts';
-import { Inbound, type MessageSink } from './inbound.ts';
-import { Intake, type IntakeOwner } from './intake.ts';
 import { Keepalive, type Progress } from './keepalive.ts';
+import { Reading, type ReadingOwner } from './reading.ts';
 import { Sending } from './sending.ts';
 import { READY_STATE, type ReadyState, STATE, StateMachine } from './state.ts';
 import type { Clock, Transport } from './transport.ts';
 
-export class Connection extends Sending implements MessageSink, IntakeOwner {
-  readonly #role: Role;
-  readonly #transport: Transport;
+export class Connection extends Sending implements ReadingOwner {
   readonly #handler: ConnectionHandler;
   readonly #clock: Clock;
-  readonly #options: ConnectionOptions;
-  readonly #deflate: PerMessageDeflate | null;
 
   readonly #state = new StateMachine();
-  readonly #decoder: FrameDecoder;
-  readonly #intake: Intake;
-  readonly #inbound: Inbound;
+  /** Null where there is nothing to read, and nothing to remember of what was read. */
+  #reading: Reading | null = null;
   readonly #keepalive: Keepalive;
 
   /** Something was sent in this turn that answers what was received in it. */
@@ -59,15 +52,8 @@ export class Connection extends Sending implements MessageSink, IntakeOwner {
     deflate: PerMessageDeflate | null = null,
   ) {
     super(role, transport, options, deflate);
-    this.#role = role;
-    this.#transport = transport;
     this.#handler = handler;
     this.#clock = clock;
-    this.#options = options;
-    this.#intake = new Intake(this, transport);
-    this.#inbound = new Inbound(this, options);
-    this.#deflate = deflate;
-    this.#decoder = new FrameDecoder(this.#inbound, role === 'server', this.#deflate !== null);
     this.#keepalive = new Keepalive(options, options.pingInterval > 0 ? clock.now() : 0);
   }
 
@@ -101,12 +87,25 @@ export class Connection extends Sending implements MessageSink, IntakeOwner {
     // Section 7.1.7: after that, "an endpoint MUST NOT continue to attempt to process data".
     if (!this.#state.isListening) return;
     this.#keepalive.hear();
-    this.#intake.take(chunk);
+    this.reading.intake.take(chunk);
+    // An inflater speaks to the part that began with it.
+    if (this.deflate === null && this.#reading?.isForgettable === true) this.#reading = null;
+  }
+
+  private get reading(): Reading {
+    this.#reading ??= new Reading(
+      this,
+      this.transport,
+      this.options,
+      this.role === 'server',
+      this.deflate !== null,
+    );
+    return this.#reading;
   }
 
   /** The peer has ended its direction of the transport: FIN. */
   receiveEnd(): void {
-    this.#intake.end();
+    this.reading.intake.end();
   }
 
   /** The transport is gone in both directions. */
@@ -123,18 +122,22 @@ export class Connection extends Sending implements MessageSink, IntakeOwner {
   /** The transport, whose `write` had returned false, takes more. */
   receiveDrain(): void {
     if (this.outbound.drain()) this.tellDrain();
+    this.forgetSent();
     this.relieve();
   }
 
   /** Reads on, where the network takes by now what the handlers have sent. */
   private relieve(): void {
-    if (this.#intake.isCongested && !this.outbound.isBlocked) this.#intake.congest(false);
+    const intake = this.#reading?.intake;
+    if (intake?.isCongested === true && !this.isBlocked) intake.congest(false);
   }
 
   /** Gives the transport all that waits. Due in the turn in which `onPending` was called. */
   flush(): void {
     this.#announced = false;
+    if (!this.isPending) return;
     if (this.outbound.flush()) this.tellDrain();
+    this.forgetSent();
   }
 
   /** Looks at the clock: sends the Ping that is due, or gives up a peer that is gone. */
@@ -142,7 +145,7 @@ export class Connection extends Sending implements MessageSink, IntakeOwner {
     const now = this.#clock.now();
     if (now >= this.#closing.deadline) {
       this.#closing.stopTimeout();
-      this.#transport.destroy();
+      this.transport.destroy();
       return;
     }
     if (!this.#state.isOpen) return;
@@ -157,8 +160,8 @@ export class Connection extends Sending implements MessageSink, IntakeOwner {
   }
 
   private progress(): Progress {
-    const { takenSize: taken, unsentSize: waiting } = this.outbound;
-    return { taken, waiting, deaf: this.#intake.isHolding };
+    const { writableLength: waiting } = this.transport;
+    return { taken: this.takenSize, waiting, deaf: this.#reading?.intake.isHolding ?? false };
   }
 
   // ── What the application wants ────────────────────────────────────────────────────────────
@@ -190,8 +193,8 @@ export class Connection extends Sending implements MessageSink, IntakeOwner {
   /** The peer's Close has to be read, whatever stands before it. */
   private stopReceiving(): void {
     this.#state.keepReceiving(false);
-    this.#inbound.discardMessages();
-    this.#intake.release();
+    this.reading.inbound.discardMessages();
+    this.reading.intake.release();
   }
 
   /** Ends the connection at once, without a Close: the peer sees 1006, and so do we. */
@@ -200,7 +203,7 @@ export class Connection extends Sending implements MessageSink, IntakeOwner {
     if (this.#state.isListening) this.#state.apply('FAIL');
     this.stopMessages();
     this.outbound.discard();
-    this.#transport.destroy();
+    this.transport.destroy();
   }
 
   /** Fails the connection because our own side cannot go on (section 7.4.1: 1011). */
@@ -210,21 +213,22 @@ export class Connection extends Sending implements MessageSink, IntakeOwner {
 
   /** Delivers no message until {@link resume}, and asks the transport to hold back. */
   pause(): void {
-    if (!this.#state.isReceiving || this.#intake.isPaused) return;
+    if (!this.#state.isReceiving || this.reading.intake.isPaused) return;
     this.#keepalive.hearNothing(this.#clock.now());
-    this.#intake.pause(true);
+    this.reading.intake.pause(true);
   }
 
   /** Delivers messages again, those first that came meanwhile. */
   resume(): void {
-    if (!this.#intake.isPaused) return;
+    const intake = this.#reading?.intake;
+    if (intake?.isPaused !== true) return;
     this.#keepalive.hearAgain(this.#clock.now());
-    this.#intake.pause(false);
+    intake.pause(false);
   }
 
   /** Whether messages go to `onPiece` as they come, from the next on. `maxPayload` still holds. */
   giveInPieces(inPieces: boolean): void {
-    this.#inbound.giveInPieces(inPieces);
+    if (inPieces || this.#reading !== null) this.reading.inbound.giveInPieces(inPieces);
   }
 
   // ── MessageSink: what the inbound half found ──────────────────────────────────────────────
@@ -251,20 +255,20 @@ export class Connection extends Sending implements MessageSink, IntakeOwner {
   }
 
   inflaterFor(sink: InflateSink): Inflater {
-    return this.#deflate!.inflater(sink, (finish) => this.afterInflating(finish));
+    return this.deflate!.inflater(sink, (finish) => this.afterInflating(finish));
   }
 
   onInflating(): void {
-    this.#intake.wait();
+    this.reading.intake.wait();
   }
 
   /** A message was inflated elsewhere: gives it out, as if it had come now. */
   private afterInflating(finish: () => boolean): void {
     try {
-      this.#intake.goOn(() => {
+      this.reading.intake.goOn(() => {
         this.#replied = false;
         try {
-          if (!finish()) this.#intake.wait();
+          if (!finish()) this.reading.intake.wait();
         } catch (error) {
           this.caught(error, (thrown) => this.tellThrown(thrown));
         }
@@ -290,7 +294,7 @@ export class Connection extends Sending implements MessageSink, IntakeOwner {
     const isPing = opcode === OPCODE.PING;
     if (!isPing) this.#keepalive.hearPong(source, start, end, this.#clock);
     // Section 5.5.2: "unless it already received a Close frame". One that we sent changes nothing.
-    else if (this.#options.autoPong ?? true) this.outbound.sendPong(source, start, end);
+    else if (this.options.autoPong ?? true) this.outbound.sendPong(source, start, end);
     if (!this.#state.isOpen) return;
     this.#inHandler = true;
     this.#handler[isPing ? 'onPing' : 'onPong'](source, start, end);
@@ -300,8 +304,8 @@ export class Connection extends Sending implements MessageSink, IntakeOwner {
   /** Reads no more where the network does not take what the handler has just sent. */
   private afterHandler(): void {
     this.#inHandler = false;
-    if (this.#replied && this.outbound.isBlocked && this.#state.isOpen) {
-      this.#intake.congest(true);
+    if (this.#replied && this.isBlocked && this.#state.isOpen) {
+      this.reading.intake.congest(true);
     }
   }
 
@@ -321,7 +325,7 @@ export class Connection extends Sending implements MessageSink, IntakeOwner {
     this.outbound.flush();
     // Section 7.1.1: the server closes TCP first, so that TIME_WAIT is its own; a client waits,
     // for closeTimeout at the most.
-    if (this.#role === 'server') this.endTransport();
+    if (this.role === 'server') this.endTransport();
   }
 
   /**
@@ -331,7 +335,7 @@ export class Connection extends Sending implements MessageSink, IntakeOwner {
   private endTransport(): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
-    this.#transport.end();
+    this.transport.end();
   }
 
   /**
@@ -358,15 +362,15 @@ export class Connection extends Sending implements MessageSink, IntakeOwner {
 
   /** Nothing that comes from here on means anything, and nothing that waits may go out. */
   private stopMessages(): void {
-    this.#intake.stop();
-    this.#inbound.release();
+    this.reading.intake.stop();
+    this.reading.inbound.release();
     this.outbound.end();
-    this.#deflate?.close();
+    this.deflate?.close();
     this.#keepalive.stop();
   }
 
   private startCloseTimeout(): void {
-    this.#closing.startTimeout(this.#clock.now() + this.#options.closeTimeout);
+    this.#closing.startTimeout(this.#clock.now() + this.options.closeTimeout);
   }
 
   // ── IntakeOwner: when bytes are decoded ───────────────────────────────────────────────────
@@ -375,7 +379,7 @@ export class Connection extends Sending implements MessageSink, IntakeOwner {
   decode(chunk: Buffer, from: number): number {
     this.#replied = false;
     try {
-      return this.#decoder.push(chunk, from);
+      return this.reading.decoder.push(chunk, from);
     } catch (error) {
       this.caught(error, rethrow);
       return chunk.length;
@@ -394,8 +398,8 @@ export class Connection extends Sending implements MessageSink, IntakeOwner {
   }
 
   onHold(holding: boolean): void {
-    if (holding) this.#decoder.stop();
-    else this.#decoder.start();
+    if (holding) this.reading.decoder.stop();
+    else this.reading.decoder.start();
   }
 
   onTurnEnd(): void {
@@ -433,7 +437,7 @@ export class Connection extends Sending implements MessageSink, IntakeOwner {
 
   protected onSent(): void {
     // What is sent in the turn leaves at its end.
-    if (this.#intake.isInTurn) this.#replied = true;
+    if (this.isInTurn) this.#replied = true;
     else this.announce();
   }
 
@@ -446,9 +450,14 @@ export class Connection extends Sending implements MessageSink, IntakeOwner {
     }
   }
 
+  /** A chunk is being decoded, further up the stack. */
+  private get isInTurn(): boolean {
+    return this.#reading !== null && this.#reading.intake.isInTurn;
+  }
+
   /** Asks for a flush, once, unless one comes anyway at the end of this turn. */
   protected announce(): void {
-    if (this.#intake.isInTurn || this.#announced || !this.outbound.isPending) return;
+    if (this.#announced || this.isInTurn || !this.isPending) return;
     this.#announced = true;
     this.#handler.onPending();
   }

@@ -58,6 +58,12 @@ export class FrameWriter {
     this.#mayOverwrite = mayOverwrite;
   }
 
+  /** Whether nothing waits, neither here nor in the transport. */
+  get isIdle(): boolean {
+    const isBusy = this.#writing || this.#blocked;
+    return !isBusy && this.#pendingSize === 0 && this.unsentSize === 0;
+  }
+
   /** Whether frames are masked: those of a client. */
   get isMasked(): boolean {
     return this.#encoder.masked;

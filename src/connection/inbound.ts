@@ -248,6 +248,16 @@ export class Inbound implements FrameSink, InflateSink {
     if (last) this.giveKept();
   }
 
+  /** Whether no message is under way, and the next one is given whole. */
+  get isBetweenMessages(): boolean {
+    return (
+      this.#opcode === NO_MESSAGE &&
+      this.#controlSize === 0 &&
+      !this.#nextInPieces &&
+      !this.#discards
+    );
+  }
+
   /** Whether messages are given in pieces as they come, from the next one on. */
   giveInPieces(inPieces: boolean): void {
     this.#nextInPieces = inPieces;

@@ -70,6 +70,12 @@ export class Intake {
     return this.#congested;
   }
 
+  /** Whether it holds no bytes, nothing holds it back, and nothing has ended it. */
+  get isForgettable(): boolean {
+    const isOver = this.#ended || this.#stopped;
+    return this.#held === NO_BYTES && !isOver && !this.#inTurn && !this.isHolding;
+  }
+
   /** Takes bytes off the wire. */
   take(chunk: Buffer): void {
     if (this.#stopped || chunk.length === 0) return;

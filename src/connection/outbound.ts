@@ -96,6 +96,16 @@ export class Outbound {
     return this.#writer.takenSize;
   }
 
+  /**
+   * Whether all that was sent is gone, nobody waits, and nothing was counted: a new one would go on just
+   * as well.
+   */
+  get isForgettable(): boolean {
+    const isUsed = this.mustWait || this.#latest !== null || this.#dropped > 0 || this.#isOver;
+    const isWaitedFor = this.#messagesWait || this.#fragmentsWait;
+    return this.#deflating === null && this.#writer.isIdle && !isUsed && !isWaitedFor;
+  }
+
   /** Whether there is something to do for {@link flush}. */
   get isPending(): boolean {
     return (

@@ -21,7 +21,15 @@ import type { Turn } from './waiting.ts';
 const NO_BYTES: Buffer = Buffer.alloc(0);
 
 export abstract class Sending implements DeflatingOwner {
-  protected readonly outbound: Outbound;
+  protected readonly role: Role;
+  protected readonly transport: Transport;
+  protected readonly options: ConnectionOptions;
+  protected readonly deflate: PerMessageDeflate | null;
+
+  /** Null where nothing waits to be sent: an idle connection does without it. */
+  #outbound: Outbound | null = null;
+  /** Bytes that the network took of those that are gone. */
+  #takenBefore = 0;
 
   constructor(
     role: Role,
@@ -29,13 +37,39 @@ export abstract class Sending implements DeflatingOwner {
     options: ConnectionOptions,
     deflate: PerMessageDeflate | null,
   ) {
-    this.outbound = new Outbound(
-      role === 'client',
-      transport,
-      options,
-      options.mayOverwrite ?? false,
-      deflate === null ? null : new Deflating(deflate, this),
+    this.role = role;
+    this.transport = transport;
+    this.options = options;
+    this.deflate = deflate;
+  }
+
+  protected get outbound(): Outbound {
+    this.#outbound ??= new Outbound(
+      this.role === 'client',
+      this.transport,
+      this.options,
+      this.options.mayOverwrite ?? false,
+      this.deflate === null ? null : new Deflating(this.deflate, this),
     );
+    return this.#outbound;
+  }
+
+  /** All bytes that the network has taken so far. */
+  protected get takenSize(): number {
+    return this.#takenBefore + (this.#outbound?.takenSize ?? 0);
+  }
+
+  /** Something was flushed: where all of it is gone, nothing has to be remembered of it. */
+  protected forgetSent(): void {
+    const outbound = this.#outbound;
+    if (outbound === null || !outbound.isForgettable) return;
+    this.#takenBefore += outbound.takenSize;
+    this.#outbound = null;
+  }
+
+  /** Whether there is something to do for `flush`. */
+  protected get isPending(): boolean {
+    return this.#outbound !== null && this.#outbound.isPending;
   }
 
   protected abstract get isOpen(): boolean;
@@ -49,17 +83,17 @@ export abstract class Sending implements DeflatingOwner {
 
   /** Bytes that wait to be sent, here and in the transport. */
   get bufferedAmount(): number {
-    return this.outbound.bufferedAmount;
+    return this.#outbound?.bufferedAmount ?? this.transport.writableLength;
   }
 
   /** Messages that were dropped. */
   get dropped(): number {
-    return this.outbound.dropped;
+    return this.#outbound?.dropped ?? 0;
   }
 
   /** Whether `send` would answer true now. Where not, `onDrain` follows. */
   hasRoom(): boolean {
-    return this.outbound.hasRoom();
+    return this.#outbound === null || this.#outbound.hasRoom();
   }
 
   /** The same for `sendFragment`, with so many bytes. */
@@ -74,12 +108,12 @@ export abstract class Sending implements DeflatingOwner {
 
   /** Whether a message is being sent as fragments, or others wait for its end. */
   get isInMessage(): boolean {
-    return this.outbound.mustWait;
+    return this.#outbound !== null && this.#outbound.mustWait;
   }
 
   /** Whether the network takes nothing, and more waits than the high-water mark. */
   get isBlocked(): boolean {
-    return this.outbound.isBlocked;
+    return this.#outbound !== null && this.#outbound.isBlocked;
   }
 
   /**

@@ -78,6 +78,11 @@ export class FrameDecoder {
     this.#rsv1Claimed = rsv1Claimed;
   }
 
+  /** Whether it stands between two frames, and goes on with the next. */
+  get isBetweenFrames(): boolean {
+    return this.#remaining === 0 && this.#cutSize === 0 && this.#running;
+  }
+
   /**
    * Stops behind the piece of payload that is being handed on, or that follows the head: {@link
    * push} returns where.
