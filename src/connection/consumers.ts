@@ -49,6 +49,8 @@ export class Consumers implements DeliveryOwner, MessageIteratorOwner, PieceQueu
   #isUnwanted = false;
   #unwantedTimer: NodeJS.Timeout | null = null;
 
+  /** Somebody has an iterator, which speaks to us. */
+  #isReferred = false;
   #isPaused = false;
   #holds = false;
   /** Something was sent while a consumer was busy: it may well be the answer to its message. */
@@ -78,6 +80,16 @@ export class Consumers implements DeliveryOwner, MessageIteratorOwner, PieceQueu
 
   get isPaused(): boolean {
     return this.#isPaused;
+  }
+
+  /** Whether nothing waits and nobody was remembered: new ones would go on just as well. */
+  get isForgettable(): boolean {
+    const hasListeners = this.#listeners !== NOBODY || this.#streamListeners !== NOBODY;
+    const isWaiting = this.#isGiving || this.#incoming !== null || this.#streamedSize > 0;
+    const isHeld = this.#isPaused || this.#holds || this.#isUnwanted || this.#ended;
+    if (hasListeners || isWaiting || isHeld || this.#isReferred || this.#pumpsLater) return false;
+    if (this.#delivery !== null && !this.#delivery.isForgettable) return false;
+    return !this.#replied || !this.#owner.isBlocked;
   }
 
   /** Whether something that came still waits for a consumer, or for one that is busy with it. */
@@ -199,6 +211,7 @@ export class Consumers implements DeliveryOwner, MessageIteratorOwner, PieceQueu
   }
 
   iterate(): MessageIterator {
+    this.#isReferred = true;
     return new MessageIterator(this);
   }
 

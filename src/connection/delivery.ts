@@ -74,6 +74,11 @@ export class Delivery {
     return this.#queue === null && this.#busy === 0 && !this.#calling;
   }
 
+  /** Whether a new one would go on just as well. */
+  get isForgettable(): boolean {
+    return this.isIdle && !this.#full && !this.#discards;
+  }
+
   /** Whether somebody is not done yet with a message that was given out in an earlier turn. */
   get isBusy(): boolean {
     return this.#busy > 0;

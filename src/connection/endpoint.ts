@@ -43,7 +43,6 @@ const giveUpClosing = (endpoint: Endpoint): void => endpoint.connection.terminat
 
 export class Endpoint implements ConnectionHandler, ConsumersOwner, TransportListener {
   readonly connection: Connection;
-  readonly consumers: Consumers;
   /** Messages from iterables that have begun, of which nobody knows when they end. */
   openMessages = 0;
   readonly #socket: EventEmitter<SocketEvents>;
@@ -51,6 +50,8 @@ export class Endpoint implements ConnectionHandler, ConsumersOwner, TransportLis
   readonly #options: ResolvedSocketOptions;
   readonly #hooks: SocketHooks<unknown>;
   readonly #owner: EndpointOwner;
+  /** Null where hooks take all messages, and none waits. */
+  #consumers: Consumers | null = null;
 
   /** What came behind the handshake, until it was read. */
   #head: Buffer | null = null;
@@ -85,9 +86,8 @@ export class Endpoint implements ConnectionHandler, ConsumersOwner, TransportLis
     this.#options = options;
     this.#hooks = hooks;
     this.#owner = owner;
-    this.consumers = new Consumers(this, socket, hooks, options);
     this.connection = new Connection(role, transport, this, performance, options, deflate);
-    if (this.consumers.wantsStreams) this.connection.giveInPieces(true);
+    if (hooks.stream !== undefined) this.connection.giveInPieces(true);
     bind(transport, this);
     this.schedule();
   }
@@ -110,6 +110,27 @@ export class Endpoint implements ConnectionHandler, ConsumersOwner, TransportLis
     if (done !== null) this.consumers.waitFor(done);
   }
 
+  get consumers(): Consumers {
+    if (this.#consumers === null) {
+      this.#consumers = new Consumers(this, this.#socket, this.#hooks, this.#options);
+      if (this.#left) this.#consumers.discard();
+      else if (this.#result !== null) this.endConsumers(this.#result);
+    }
+    return this.#consumers;
+  }
+
+  private endConsumers(result: CloseResult): void {
+    this.#consumers?.end(() => closedError(result));
+  }
+
+  get isPaused(): boolean {
+    return this.#consumers !== null && this.#consumers.isPaused;
+  }
+
+  private get isHandling(): boolean {
+    return this.#consumers !== null && this.#consumers.isHandling;
+  }
+
   get result(): CloseResult | null {
     return this.#result;
   }
@@ -125,6 +146,7 @@ export class Endpoint implements ConnectionHandler, ConsumersOwner, TransportLis
       // than a string can be, memory that there is not.
       this.onThrown(error);
     }
+    if (this.#consumers?.isForgettable === true) this.#consumers = null;
     this.schedule();
   }
 
@@ -144,7 +166,7 @@ export class Endpoint implements ConnectionHandler, ConsumersOwner, TransportLis
   receiveDrain(): void {
     this.connection.receiveDrain();
     // Messages may have waited for our answers to leave.
-    this.consumers.pump();
+    this.#consumers?.pump();
     this.schedule();
   }
 
@@ -202,6 +224,7 @@ export class Endpoint implements ConnectionHandler, ConsumersOwner, TransportLis
    * @param event - undefined where all listeners went
    */
   onListeners(event: unknown): void {
+    if (event !== undefined && event !== 'message' && event !== 'stream') return;
     this.consumers.onListeners(event);
     if (event !== 'message') this.connection.giveInPieces(this.consumers.wantsStreams);
   }
@@ -221,7 +244,7 @@ export class Endpoint implements ConnectionHandler, ConsumersOwner, TransportLis
 
   /** Something was sent, with this answer of the connection. */
   afterSend(hasRoom: boolean): boolean {
-    this.consumers.onSent();
+    this.#consumers?.onSent();
     // It may have failed the connection, which must end some time then.
     if (!hasRoom) this.schedule();
     return hasRoom;
@@ -303,7 +326,7 @@ export class Endpoint implements ConnectionHandler, ConsumersOwner, TransportLis
   /** Nothing that came and was not given out is wanted any more. */
   private leave(): void {
     this.#left = true;
-    this.consumers.discard();
+    this.#consumers?.discard();
     this.schedule();
   }
 
@@ -386,26 +409,26 @@ export class Endpoint implements ConnectionHandler, ConsumersOwner, TransportLis
 
   onWorked(): void {
     // Messages may have waited for answers that were being compressed.
-    this.consumers.pump();
+    this.#consumers?.pump();
     this.schedule();
   }
 
   onError(error: ProtocolError): void {
     this.#failure = error;
-    if (!this.consumers.isHandling) this.tellFailure();
+    if (!this.isHandling) this.tellFailure();
   }
 
   onClose(code: number, reason: string, wasClean: boolean): void {
     const result = { code, reason, wasClean };
     this.#result = result;
     this.#promises?.onClose(result);
-    this.consumers.end(() => closedError(result));
-    if (this.#left || !this.consumers.isHandling) {
+    this.endConsumers(result);
+    if (this.#left || !this.isHandling) {
       this.onHandled();
       return;
     }
     // Who has paused means to go on.
-    if (!this.consumers.isPaused) this.startHandlingTimeout();
+    if (!this.isPaused) this.startHandlingTimeout();
   }
 
   private startHandlingTimeout(): void {
@@ -415,7 +438,7 @@ export class Endpoint implements ConnectionHandler, ConsumersOwner, TransportLis
 
   /** The peer has left, and what it had sent is still not handled. */
   giveUp(): void {
-    this.consumers.discard();
+    this.#consumers?.discard();
     const message = 'what the peer had sent was not handled within closeTimeout of its leaving';
     this.tellError(new Error(message), true);
     this.onHandled();

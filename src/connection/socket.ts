@@ -174,7 +174,7 @@ export class Socket<Data = unknown>
   }
 
   get isPaused(): boolean {
-    return this.#endpoint.consumers.isPaused;
+    return this.#endpoint.isPaused;
   }
 
   /** Resolves when the connection has ended, and never rejects. */
