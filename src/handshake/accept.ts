@@ -50,10 +50,16 @@ export interface Acceptance {
 const HOST =
   /^(?:(\[[0-9A-Fa-f:.]+\])|(?:[0-9A-Za-z\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})+)(?::[0-9]*)?$/;
 
+// What nearly every one is: of the characters above, none that needs a further look.
+const PLAIN_HOST = /^[0-9A-Za-z\-._]+(?::[0-9]*)?$/;
+
 /** The absolute form of a target, which a server must take too (RFC 9112, section 3.2.2). */
 const ABSOLUTE_TARGET = /^(?:https?|wss?):\/\/([^/?#]*)(\/[^#]*|\?[^#]*)?$/i;
 
 const DIGITS = /^[0-9]+$/;
+
+const NO_EXTENSIONS: readonly Extension[] = [];
+const NO_HEADERS: HeadersInput = [];
 
 /**
  * Checks a request against section 4.2.1, item by item, and RFC 9110 and 9112 where they ask
@@ -119,6 +125,7 @@ function checkBody(fields: HeaderFields): void {
 }
 
 function isHost(host: string): boolean {
+  if (PLAIN_HOST.test(host)) return true;
   const match = HOST.exec(host);
   if (match === null) return false;
   const [, address] = match;
@@ -155,7 +162,7 @@ export function originFormOf(target: string): string {
  * @throws {TypeError} for a header field that must not be sent
  */
 export function acceptResponse(request: HandshakeRequest, acceptance: Acceptance = {}): string {
-  const { subprotocol, extensions = [], headers = [] } = acceptance;
+  const { subprotocol, extensions = NO_EXTENSIONS, headers = NO_HEADERS } = acceptance;
   let lines = `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${acceptValue(request.key)}\r\n`;
   if (subprotocol !== undefined) {
     if (!request.subprotocols.includes(subprotocol)) {
@@ -171,7 +178,9 @@ export function acceptResponse(request: HandshakeRequest, acceptance: Acceptance
     }
     lines += `Sec-WebSocket-Extensions: ${formatExtensions(extensions)}\r\n`;
   }
-  for (const [name, value] of checkHeaders(headers)) lines += `${name}: ${value}\r\n`;
+  if (headers !== NO_HEADERS) {
+    for (const [name, value] of checkHeaders(headers)) lines += `${name}: ${value}\r\n`;
+  }
 
   // RFC 9110, section 7.8: who sent Upgrade and Expect gets a 100 before the 101.
   const interim = request.fields.has('expect') ? 'HTTP/1.1 100 Continue\r\n\r\n' : '';

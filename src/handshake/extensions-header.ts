@@ -33,6 +33,7 @@ export function parseExtensions(values: readonly string[]): Extension[] | null {
  * @throws {TypeError} for a name or a value that is no token
  */
 export function formatExtensions(extensions: readonly Extension[]): string {
+  if (extensions.length === 0) return '';
   return extensions
     .map(({ name, parameters }) =>
       [requireToken(name), ...parameters.map(([key, value]) => formatParameter(key, value))].join(

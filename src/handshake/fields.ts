@@ -16,21 +16,31 @@ export type HeadersInput =
 /** Shared by all that are packed; nothing is ever added to it. */
 const NOTHING: string[] = [];
 
+const SMALL_A = 0x61;
+const SMALL_Z = 0x7a;
+/** From a capital to its small letter. */
+const TO_SMALL = 0x20;
+
 /** Stands in no name and in no value. */
 const SEPARATOR = '\n';
+
+/** Numbers that mark one field of a head. */
+const MARKS = 3;
 
 /** Of names and values that are joined by {@link SEPARATOR}, and not the fields of a head. */
 const JOINED = -1;
 
 export class HeaderFields {
-  #names: string[] = [];
-  #values: string[] = [];
+  #names: string[] = NOTHING;
+  #values: string[] = NOTHING;
   /** All of them in one string, which is what the lists are made of where that is wanted. */
-  #text: string | null = null;
+  #text: string | null = '';
   /** Where the fields of a head begin in the text, or {@link JOINED}. */
   #start: number = JOINED;
   /** The lists are empty, and the text has it all. */
-  #isPacked = false;
+  #isPacked = true;
+  /** Of the fields of a head that is in its handshake: where each begins, its colon, and its end. */
+  #marks: readonly number[] | null = null;
 
   /**
    * Takes over what Node's own parser found.
@@ -48,12 +58,19 @@ export class HeaderFields {
    * behind the last.
    *
    * @param start - where the first field begins
+   * @param marks - where in the text each field begins, where its colon stands, and where its line
+   *   ends: three numbers for each; null where nobody has looked. With them, what a handshake asks
+   *   for is read where it lies, and no list of all is made.
    */
-  static fromHead(text: string, start: number): HeaderFields {
+  static fromHead(
+    text: string,
+    start: number,
+    marks: readonly number[] | null = null,
+  ): HeaderFields {
     const fields = new HeaderFields();
     fields.#text = text;
     fields.#start = start;
-    fields.#isPacked = true;
+    fields.#marks = marks;
     return fields;
   }
 
@@ -62,6 +79,7 @@ export class HeaderFields {
    * hardly ever looks at it again. Two lists of small strings are several times as large.
    */
   pack(): void {
+    this.#marks = null;
     if (this.#isPacked) return;
     if (this.#text === null) {
       const texts: string[] = [];
@@ -81,6 +99,7 @@ export class HeaderFields {
   private unpack(): void {
     if (!this.#isPacked) return;
     this.#isPacked = false;
+    this.#marks = null;
     this.#names = [];
     this.#values = [];
     if (this.#start === JOINED) this.split(this.#text!);
@@ -108,6 +127,7 @@ export class HeaderFields {
   }
 
   get size(): number {
+    if (this.#marks !== null) return this.#marks.length / MARKS;
     this.unpack();
     return this.#names.length;
   }
@@ -121,6 +141,10 @@ export class HeaderFields {
 
   /** The value of the first field of that name. `name` is in lower case here and below. */
   get(name: string): string | undefined {
+    if (this.#marks !== null) {
+      const at = this.find(this.#marks, name, 0);
+      return at === -1 ? undefined : this.valueAt(this.#marks, at);
+    }
     this.unpack();
     const i = this.#names.indexOf(name);
     return i === -1 ? undefined : this.#values[i];
@@ -128,8 +152,15 @@ export class HeaderFields {
 
   /** The values of all fields of that name, in order. */
   getAll(name: string): string[] {
-    this.unpack();
     const values: string[] = [];
+    const marks = this.#marks;
+    if (marks !== null) {
+      for (let at = this.find(marks, name, 0); at !== -1; at = this.find(marks, name, at + MARKS)) {
+        values.push(this.valueAt(marks, at));
+      }
+      return values;
+    }
+    this.unpack();
     for (let i = this.#names.indexOf(name); i !== -1; i = this.#names.indexOf(name, i + 1)) {
       values.push(this.#values[i]!);
     }
@@ -137,8 +168,23 @@ export class HeaderFields {
   }
 
   has(name: string): boolean {
+    if (this.#marks !== null) return this.find(this.#marks, name, 0) !== -1;
     this.unpack();
     return this.#names.includes(name);
+  }
+
+  /** The marks of the first field of that name from `at` on; -1 where there is none. */
+  private find(marks: readonly number[], name: string, at: number): number {
+    for (; at < marks.length; at += MARKS) {
+      const start = marks[at]!;
+      if (marks[at + 1]! - start !== name.length) continue;
+      if (isNamed(this.#text!, start, name)) return at;
+    }
+    return -1;
+  }
+
+  private valueAt(marks: readonly number[], at: number): string {
+    return sliceTrimmed(this.#text!, marks[at + 1]! + 1, marks[at + 2]!);
   }
 
   /** Name in lower case, and value, in the order in which they came. */
@@ -146,6 +192,18 @@ export class HeaderFields {
     this.unpack();
     for (let i = 0; i < this.#names.length; i++) yield [this.#names[i]!, this.#values[i]!];
   }
+}
+
+/** Whether that name, which is in lower case, stands at `start`, in whatever case. */
+function isNamed(text: string, start: number, name: string): boolean {
+  for (let i = 0; i < name.length; i++) {
+    const wanted = name.charCodeAt(i);
+    const code = text.charCodeAt(start + i);
+    if (code === wanted) continue;
+    // Of the letters alone a capital is another character.
+    if (wanted < SMALL_A || wanted > SMALL_Z || code !== wanted - TO_SMALL) return false;
+  }
+  return true;
 }
 
 /** The fields that make the handshake: an application may not set them beside us. */

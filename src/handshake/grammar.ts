@@ -57,10 +57,10 @@ export function splitList(values: readonly string[]): string[] {
 
 /** Whether a list holds `token`, which is given in lower case and compared without case. */
 export function hasToken(values: readonly string[], token: string): boolean {
-  return values.some(
-    (value) =>
-      // Most often it stands alone.
-      (value.length === token.length && value.toLowerCase() === token) ||
-      splitList([value]).some((element) => element.toLowerCase() === token),
-  );
+  for (const value of values) {
+    // Most often it stands alone.
+    if (value.length === token.length && value.toLowerCase() === token) return true;
+    if (splitList([value]).some((element) => element.toLowerCase() === token)) return true;
+  }
+  return false;
 }

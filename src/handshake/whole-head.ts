@@ -76,27 +76,40 @@ export function readWholeHead(
   if (minorVersion < DIGIT_0 || minorVersion > DIGIT_9) return null;
   if (!isLineEnd(chunk, versionEnd, stop)) return null;
 
-  const end = skipFields(chunk, fieldsStart, stop, limits.maxHeaderFields);
+  const marks: number[] = [];
+  const end = skipFields(chunk, from, fieldsStart, stop, limits.maxHeaderFields, marks);
   if (end === -1) return null;
   const text = chunk.toString('latin1', from, end);
   return {
     method: text.slice(0, targetStart - 1 - from),
     target: text.slice(targetStart - from, targetEnd - from),
     minorVersion: minorVersion - DIGIT_0,
-    fields: HeaderFields.fromHead(text, fieldsStart - from),
+    fields: HeaderFields.fromHead(text, fieldsStart - from, marks),
     end,
   };
 }
 
-/** The end of the head; -1 where a field has a mistake, there are too many, or the end is missing. */
-function skipFields(chunk: Buffer, at: number, stop: number, maxHeaderFields: number): number {
+/**
+ * The end of the head; -1 where a field has a mistake, there are too many, or the end is missing.
+ *
+ * @param marks - is given what `HeaderFields.fromHead` wants, counted from `from` on
+ */
+function skipFields(
+  chunk: Buffer,
+  from: number,
+  at: number,
+  stop: number,
+  maxHeaderFields: number,
+  marks: number[],
+): number {
   for (let count = 0; !isLineEnd(chunk, at, stop); count++) {
     if (count === maxHeaderFields) return -1;
     const colon = skip(chunk, at, stop, IN_TOKEN);
     if (colon === at || chunk[colon] !== COLON) return -1;
-    at = skip(chunk, colon + 1, stop, IN_VALUE);
-    if (!isLineEnd(chunk, at, stop)) return -1;
-    at += 2;
+    const end = skip(chunk, colon + 1, stop, IN_VALUE);
+    if (!isLineEnd(chunk, end, stop)) return -1;
+    marks.push(at - from, colon - from, end - from);
+    at = end + 2;
   }
   return at + 2;
 }

@@ -64,6 +64,25 @@ describe('header fields of a head', () => {
     expect([fields.size, fields.has('host')]).toEqual([0, false]);
   });
 
+  it('are read where they lie, where somebody has marked them', () => {
+    const head = `${start}Host: a\r\nCo-Okie:b=c:d \r\nX~A^:1\r\nX\x01:\t\r\nco-okie:d=e\r\n\r\n`;
+    const marks: number[] = [];
+    for (let at = start.length; at < head.length - 2; at = marks.at(-1)! + 2) {
+      marks.push(at, head.indexOf(':', at), head.indexOf('\r', at));
+    }
+    const names = ['host', 'co-okie', 'cookie', 'x-empty', 'x~a^', 'x^a~', 'xa', 'x!', 'x\x01'];
+    const ask = (fields: HeaderFields): unknown => [
+      fields.size,
+      names.map((name) => [fields.get(name), fields.getAll(name), fields.has(name)]),
+    ];
+    const marked = HeaderFields.fromHead(head, start.length, marks);
+    const asked = ask(HeaderFields.fromHead(head, start.length));
+    expect(ask(marked)).toEqual(asked);
+    expect(marked.getAll('co-okie')).toEqual(['b=c:d', 'd=e']);
+    marked.pack();
+    expect(ask(marked)).toEqual(asked);
+  });
+
   it('keep what is added to them', () => {
     const fields = HeaderFields.fromHead(text, start.length);
     fields.append('X', 'y');
