@@ -15,7 +15,7 @@
 import { HeaderFields } from './fields.ts';
 import { isFieldValue, isToken, isWhiteSpace, sliceTrimmed } from './grammar.ts';
 import { type Refusal, refusal } from './refusal.ts';
-import { readWholeHead } from './whole-head.ts';
+import { type WholeHead, readWholeHead } from './whole-head.ts';
 
 /** What a head may cost at most. */
 export interface HeadLimits {
@@ -215,6 +215,19 @@ abstract class HeadParser<Head> {
   }
 }
 
+/**
+ * Reads the head of a request that is all there and has no mistake, as nearly every one comes.
+ *
+ * @returns null for every other one, which is for a {@link RequestHeadParser}
+ */
+export function readRequestHead(
+  chunk: Buffer,
+  limits: HeadLimits,
+  at: number = 0,
+): WholeHead | null {
+  return readWholeHead(chunk, at, limits, limits.maxTargetSize + REQUEST_LINE_ROOM);
+}
+
 /** Parses the head of a request, as a server does. */
 export class RequestHeadParser extends HeadParser<RequestHead> {
   protected readonly startLineRefusal = 'TARGET_TOO_LONG';
@@ -230,7 +243,7 @@ export class RequestHeadParser extends HeadParser<RequestHead> {
 
   override push(chunk: Buffer, at: number = 0): number {
     if (this.hasBegun) return super.push(chunk, at);
-    const whole = readWholeHead(chunk, at, this.limits, this.maxStartLineSize);
+    const whole = readRequestHead(chunk, this.limits, at);
     if (whole === null) return super.push(chunk, at);
     this.#method = whole.method;
     this.end(whole);

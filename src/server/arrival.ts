@@ -8,9 +8,16 @@
 import type { Duplex } from 'node:stream';
 import { type TransportListener, bind, catchErrors, unbind } from '../connection/binding.ts';
 import { HandshakeError } from '../errors.ts';
-import { type HeadLimits, type RequestHead, RequestHeadParser } from '../handshake/http1.ts';
+import {
+  type HeadLimits,
+  type RequestHead,
+  RequestHeadParser,
+  readRequestHead,
+} from '../handshake/http1.ts';
 import { refusal } from '../handshake/refusal.ts';
+import type { Pending } from './arrivals.ts';
 import type { UpgradeProgress } from './request.ts';
+import type { ServerSocket } from './server-socket.ts';
 
 /** What an {@link Arrival} tells its server. After the second or the third, it is over. */
 export interface ArrivalOwner {
@@ -22,52 +29,63 @@ export interface ArrivalOwner {
   onLeft(arrival: Arrival): void;
 }
 
+/** Who waits for the outcome of an upgrade, beside the client. */
+export interface Waiting {
+  readonly resolve?: (socket: ServerSocket) => void;
+  readonly reject?: (error: Error) => void;
+  /** Where other servers may take it. Otherwise it is refused with 404. */
+  readonly onPassed?: (rest: Buffer) => void;
+}
+
+export const NOBODY: Waiting = {};
+
 /** What may come behind the head before its answer: first frames, of a client that does not wait. */
 const MAX_REST_SIZE = 64 * 1024;
 
 const NO_BYTES: Buffer = Buffer.alloc(0);
 
-export class Arrival implements UpgradeProgress, TransportListener {
+export class Arrival implements UpgradeProgress, TransportListener, Pending {
   readonly transport: Duplex;
+  readonly waiting: Waiting;
   readonly #owner: ArrivalOwner;
-  #timer: NodeJS.Timeout | null = null;
   /** Null when the head has come. */
-  #parser: RequestHeadParser | null;
+  #limits: HeadLimits | null;
+  /** Made where the head does not come whole, or has a mistake. */
+  #parser: RequestHeadParser | null = null;
   /** What has come behind the head. */
-  #chunks: Buffer[] = [];
+  #chunks: Buffer[] | null = null;
   #restSize = 0;
   #isOver = false;
   #isPaused = false;
   #reason: HandshakeError | null = null;
   #controller: AbortController | null = null;
 
+  // Pending: the place in the list of those that are in their handshake.
+  previous: Pending | null = null;
+  next: Pending | null = null;
+  deadline: number | null = null;
+
   /**
    * @param limits - for the head; null where it was read by somebody else
    * @param rest - bytes that came behind the head
+   * @param waiting - who waits for the outcome, beside the client
    */
   constructor(
     transport: Duplex,
     owner: ArrivalOwner,
     limits: HeadLimits | null,
     rest: Buffer = NO_BYTES,
+    waiting: Waiting = NOBODY,
   ) {
     this.transport = transport;
+    this.waiting = waiting;
     this.#owner = owner;
-    this.#parser = limits === null ? null : new RequestHeadParser(limits);
+    this.#limits = limits;
     catchErrors(transport);
     bind(transport, this);
     // Somebody may have paused it while deciding whether to hand it over.
     transport.resume();
-    this.keep(rest);
-  }
-
-  /**
-   * From here on it has so long until its answer.
-   *
-   * @param timeout - in milliseconds
-   */
-  startTimeout(timeout: number): void {
-    this.#timer = setTimeout(onTimeout, timeout, this);
+    if (rest.length > 0) this.keep(rest);
   }
 
   /** Whether it has an answer, or needs none any more. */
@@ -101,40 +119,49 @@ export class Arrival implements UpgradeProgress, TransportListener {
    */
   handOver(): Buffer {
     this.#isOver = true;
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = null;
     // (In the next tick: whoever goes on listens by then.)
     if (this.#isPaused) this.transport.resume();
-    if (this.#restSize === 0) return NO_BYTES;
-    const rest = this.#chunks.length === 1 ? this.#chunks[0]! : Buffer.concat(this.#chunks);
-    this.#chunks = [];
+    const chunks = this.#chunks;
+    if (chunks === null) return NO_BYTES;
+    this.#chunks = null;
     this.#restSize = 0;
-    return rest;
+    return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
   }
 
   receive(chunk: Buffer): void {
-    if (this.#parser === null) {
-      this.keep(chunk);
-      return;
+    if (chunk.length === 0) return;
+    if (this.#limits === null) this.keep(chunk);
+    else this.readHead(chunk, this.#limits);
+  }
+
+  private readHead(chunk: Buffer, limits: HeadLimits): void {
+    let head: RequestHead | null;
+    let at: number;
+    const whole = this.#parser === null ? readRequestHead(chunk, limits) : null;
+    if (whole !== null) {
+      head = whole;
+      at = whole.end;
+    } else {
+      try {
+        this.#parser ??= new RequestHeadParser(limits);
+        at = this.#parser.push(chunk);
+        head = this.#parser.head;
+      } catch (error) {
+        if (!(error instanceof HandshakeError)) throw error;
+        this.refuse(error);
+        return;
+      }
     }
-    try {
-      const at = this.#parser.push(chunk);
-      if (at === -1) return;
-      this.keep(chunk.subarray(at));
-    } catch (error) {
-      if (!(error instanceof HandshakeError)) throw error;
-      this.refuse(error);
-      return;
-    }
-    const head = this.#parser.head!;
+    if (head === null) return;
+    if (at < chunk.length) this.keep(chunk.subarray(at));
+    this.#limits = null;
     this.#parser = null;
     this.#owner.onHead(this, head);
   }
 
   private keep(chunk: Buffer): void {
-    if (chunk.length === 0) return;
     // Copied together once: they may be many, and small.
-    this.#chunks.push(chunk);
+    (this.#chunks ??= []).push(chunk);
     this.#restSize += chunk.length;
     if (this.#restSize < MAX_REST_SIZE) return;
     this.#isPaused = true;
@@ -162,15 +189,11 @@ export class Arrival implements UpgradeProgress, TransportListener {
 
   /** The time is over. */
   giveUp(): void {
-    this.refuse(refusal(this.#parser === null ? 'UNDECIDED' : 'TIMEOUT'));
+    this.refuse(refusal(this.#limits === null ? 'UNDECIDED' : 'TIMEOUT'));
   }
 
   private refuse(error: HandshakeError): void {
     this.finish(error);
     this.#owner.onRefused(this, error, this.#parser?.method);
   }
-}
-
-function onTimeout(arrival: Arrival): void {
-  arrival.giveUp();
 }

@@ -26,7 +26,8 @@ import { HeaderFields, checkHeaders } from '../handshake/fields.ts';
 import type { RequestHead } from '../handshake/http1.ts';
 import { refusal } from '../handshake/refusal.ts';
 import { chooseSubprotocol } from '../handshake/subprotocol.ts';
-import { Arrival, type ArrivalOwner } from './arrival.ts';
+import { Arrival, type ArrivalOwner, NOBODY, type Waiting } from './arrival.ts';
+import { Arrivals } from './arrivals.ts';
 import type { ListenerOwner } from './listener.ts';
 import type { ResolvedServerOptions } from './options.ts';
 import { refuse } from './refuse.ts';
@@ -51,16 +52,6 @@ export interface GateOwner {
   onListening(): void;
 }
 
-/** Who waits for the outcome of an upgrade, beside the client. */
-interface Waiting {
-  readonly resolve?: (socket: ServerSocket) => void;
-  readonly reject?: (error: Error) => void;
-  /** Where other servers may take it. Otherwise it is refused with 404. */
-  readonly onPassed?: (rest: Buffer) => void;
-}
-
-const NOBODY: Waiting = {};
-
 export class Gate implements ListenerOwner, ArrivalOwner, UpgradeOwner, Upgrader {
   readonly #owner: GateOwner;
   readonly #options: ResolvedServerOptions;
@@ -72,7 +63,7 @@ export class Gate implements ListenerOwner, ArrivalOwner, UpgradeOwner, Upgrader
   isClosing = false;
 
   /** In their handshake. */
-  readonly #arrivals = new Map<Arrival, Waiting>();
+  readonly #arrivals = new Arrivals<Arrival>();
   /** What http servers have handed over: an answer goes out once. */
   readonly #taken = new WeakSet<Duplex>();
   /** Transports that hear that they are refused. */
@@ -91,11 +82,12 @@ export class Gate implements ListenerOwner, ArrivalOwner, UpgradeOwner, Upgrader
   /** Ends all that is in its handshake: with an answer, where there is one to wait for. */
   close(): void {
     this.isClosing = true;
-    for (const arrival of this.#arrivals.keys()) this.answer(arrival, refusal('CLOSING'));
+    for (const arrival of this.#arrivals.all()) this.answer(arrival, refusal('CLOSING'));
   }
 
   /** Ends those too that do not leave. */
   destroy(): void {
+    this.#arrivals.rest();
     for (const transport of this.#refused) transport.destroy();
   }
 
@@ -111,9 +103,7 @@ export class Gate implements ListenerOwner, ArrivalOwner, UpgradeOwner, Upgrader
   }
 
   onTransport(transport: NetSocket, timeout: number): void {
-    const arrival = new Arrival(transport, this, this.#options.head);
-    arrival.startTimeout(timeout);
-    this.#arrivals.set(arrival, NOBODY);
+    this.#arrivals.add(new Arrival(transport, this, this.#options.head), timeout);
   }
 
   onError(error: Error): void {
@@ -158,9 +148,9 @@ export class Gate implements ListenerOwner, ArrivalOwner, UpgradeOwner, Upgrader
       transport.setNoDelay();
     }
     const { handshakeTimeout, maxPendingUpgrades } = this.#options;
-    const arrival = new Arrival(transport, this, null, head);
+    const arrival = new Arrival(transport, this, null, head, waiting);
     const isFull = this.#arrivals.size >= maxPendingUpgrades;
-    this.#arrivals.set(arrival, waiting);
+    this.#arrivals.add(arrival, handshakeTimeout);
     if (transport.destroyed) {
       arrival.finish();
       this.onLeft(arrival);
@@ -173,8 +163,6 @@ export class Gate implements ListenerOwner, ArrivalOwner, UpgradeOwner, Upgrader
         minorVersion: request.httpVersionMinor,
         fields: HeaderFields.fromRaw(request.rawHeaders),
       });
-      // Most are decided by now.
-      if (!arrival.isOver) arrival.startTimeout(handshakeTimeout);
     }
   }
 
@@ -281,7 +269,7 @@ export class Gate implements ListenerOwner, ArrivalOwner, UpgradeOwner, Upgrader
   }
 
   onPassed({ arrival }: Upgrade): void {
-    const { onPassed } = this.#arrivals.get(arrival) ?? NOBODY;
+    const { onPassed } = this.#arrivals.has(arrival) ? arrival.waiting : NOBODY;
     if (onPassed === undefined) {
       this.answer(arrival, refusal('NOT_FOUND'));
       return;
@@ -320,9 +308,7 @@ export class Gate implements ListenerOwner, ArrivalOwner, UpgradeOwner, Upgrader
   }
 
   private forget(arrival: Arrival): Waiting {
-    const waiting = this.#arrivals.get(arrival) ?? NOBODY;
-    this.#arrivals.delete(arrival);
-    return waiting;
+    return this.#arrivals.delete(arrival) ? arrival.waiting : NOBODY;
   }
 }
 

@@ -194,7 +194,7 @@ describe('the promise of handleUpgrade', () => {
   });
 
   it('rejects for a hook that takes too long, with 503', async () => {
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
     const { server, upgrade } = await behind({ handshakeTimeout: 4_000 });
     server.route('*', { upgrade: () => new Promise<void>(() => {}) });
     const { peer, request, transport, head } = await upgrade();

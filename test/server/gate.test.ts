@@ -388,7 +388,7 @@ describe('an application that ends it all while it is asked', () => {
     ['the client leaves', 60_000, 0],
     ['its time is over', 5_000, 503],
   ])('because %s is answered once at the most', async (_why, handshakeTimeout, status) => {
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
     const server = new WebSocketServer({ handshakeTimeout });
     const closed: Promise<void>[] = [];
     const asked = new Promise<void>((resolve) => {

@@ -270,7 +270,7 @@ describe('listen', () => {
 
 describe.each(WAYS)('the time for a handshake, on %s', (way) => {
   it('is one for all of it: a head that never ends is answered with 408', async () => {
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
     const server = createWebSocketServer({ handshakeTimeout: 8_000, maxPendingUpgrades: 1 });
     const connect = await listenBy(way, server);
     const accepting = nextAccepted();

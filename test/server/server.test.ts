@@ -304,7 +304,7 @@ describe('a request that is refused', () => {
   });
 
   it('is answered with 408 after handshakeTimeout, which single bytes do not put off', async () => {
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
     const { port } = await startServer({ handshakeTimeout: 5_000 });
     const accepted = nextAccepted();
     const peer = await RawPeer.connect(port);
