@@ -8,7 +8,6 @@ import { EventEmitter, captureRejectionSymbol } from 'node:events';
 import type { IncomingMessage, Server as HttpServer } from 'node:http';
 import { type AddressInfo, Server as NetServer, Socket as NetSocket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { EndpointOwner } from '../connection/endpoint.ts';
 import type { Bytes } from '../connection/payload.ts';
 import { PreparedMessage } from '../connection/prepared.ts';
 import { endpointOf } from '../connection/socket.ts';
@@ -23,6 +22,7 @@ import {
   type WebSocketServerOptions,
   resolveServerOptions,
 } from './options.ts';
+import { OpenSocket, OpenSockets, type OpenSocketsOwner } from './open-sockets.ts';
 import type { ParamsOf } from './pattern.ts';
 import { Registry } from './registry.ts';
 import { type UpgradeRequest, settleRequest } from './request.ts';
@@ -74,7 +74,6 @@ const WAIT_FOR_PROMISE = 'wait for the promise that it returns';
 export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
   readonly #options: ResolvedServerOptions;
   readonly #gate: Gate;
-  readonly #sockets = new Set<AnyServerSocket>();
   readonly #topics = new Topics<Subscriber>();
 
   #listener: Listener | null = null;
@@ -90,10 +89,11 @@ export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
   #onEmpty: (() => void)[] = [];
 
   // What the parts of a server tell it. Objects of our own, since an application is told otherwise.
-  readonly #endpointOwner: EndpointOwner = {
+  readonly #socketsOwner: OpenSocketsOwner = {
     onReleased: (socket) => this.release(socket),
     onUnheard: (error, socket) => this.tellError(error, socket),
   };
+  readonly #sockets = new OpenSockets(this.#socketsOwner);
   readonly #gateOwner: GateOwner = {
     onHeaders: (headers, request) => void this.emit('headers', headers, request),
     onOpen: (decision, transport, agreement, rest) =>
@@ -259,20 +259,23 @@ export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
     agreement: Agreement,
     rest: Buffer,
   ): ServerSocket {
+    const place = new OpenSocket(this.#sockets, route.hooks);
     const socket = new ServerSocket({
       role: 'server',
       transport,
       // Only of the sockets of Node is it known that they do not keep what they were given.
       options: transport instanceof NetSocket ? route.netOptions : route.options,
       data: acceptance.data,
-      ...agreement,
+      protocol: agreement.protocol,
+      extensions: agreement.extensions,
+      deflate: agreement.deflate,
       hooks: route.hooks,
-      owner: this.#endpointOwner,
+      owner: place,
       request,
-      route,
+      route: place,
       hub: this.#hub,
     });
-    this.#sockets.add(socket);
+    this.#sockets.add(place, socket);
     const endpoint = endpointOf(socket);
     try {
       this.emit('connection', socket, request);
@@ -285,11 +288,9 @@ export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
     return socket;
   }
 
-  private release(socket: unknown): void {
-    if (!(socket instanceof ServerSocket)) return;
-    this.#sockets.delete(socket);
+  private release(socket: AnyServerSocket): void {
     this.#topics.release(socket);
-    if (this.#sockets.size > 0) return;
+    if (this.#sockets.size > 0 || this.#onEmpty.length === 0) return;
     for (const resolve of this.#onEmpty.splice(0)) resolve();
   }
 
@@ -318,12 +319,12 @@ export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
     const { except, filter } = options;
     const message = data instanceof PreparedMessage ? data : new PreparedMessage(data, true);
     let count = 0;
-    for (const socket of this.#sockets) {
-      if (socket === except || (filter !== undefined && !filter(socket))) continue;
-      if (socket.readyState !== READY_STATE.OPEN) continue;
+    this.#sockets.forEach((socket) => {
+      if (socket === except || (filter !== undefined && !filter(socket))) return;
+      if (socket.readyState !== READY_STATE.OPEN) return;
       socket.send(message);
       count++;
-    }
+    });
     return count;
   }
 

@@ -56,7 +56,7 @@ describe('a socket of a server', () => {
     expect(first!.request.params).toBe(first!.params);
     expect(second!.params).toEqual({ id: '1' });
     expect([first!.data, second!.data]).toEqual([{ id: 0 }, { id: 1 }]);
-    expect(routeOf(first!)).toBe(routeOf(second!));
+    expect(routeOf(first!).hooks).toBe(routeOf(second!).hooks);
   });
 
   it('has the very request that the hook and the event were given', async () => {
