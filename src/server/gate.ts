@@ -12,6 +12,7 @@ import { catchErrors } from '../connection/binding.ts';
 import type { SocketInit } from '../connection/socket.ts';
 import { isPromiseLike, quiet } from '../connection/waiters.ts';
 import { HandshakeError, asError } from '../errors.ts';
+import type { Extension } from '../extension/extension.ts';
 import { answerOffers } from '../extension/deflate-params.ts';
 import { PerMessageDeflate } from '../extension/permessage-deflate.ts';
 import {
@@ -51,6 +52,8 @@ export interface GateOwner {
   /** An http server that we are attached to listens. */
   onListening(): void;
 }
+
+const NO_EXTENSIONS: readonly Extension[] = [];
 
 export class Gate implements ListenerOwner, ArrivalOwner, UpgradeOwner, Upgrader {
   readonly #owner: GateOwner;
@@ -231,7 +234,7 @@ export class Gate implements ListenerOwner, ArrivalOwner, UpgradeOwner, Upgrader
       this.#owner.onHeaders(headers, request);
       const options = route.options.deflate;
       const answer = options === null ? null : answerOffers(handshake.extensions, options);
-      const extensions = answer === null ? [] : [answer.extension];
+      const extensions = answer === null ? NO_EXTENSIONS : [answer.extension];
       response = acceptResponse(handshake, { subprotocol, extensions, headers });
       agreement = {
         protocol: subprotocol ?? '',

@@ -73,7 +73,7 @@ export class Upgrade {
         );
         return;
       }
-      if (result instanceof Next) continue;
+      if (result !== undefined && result instanceof Next) continue;
       this.settle(result, route, request);
       return;
     }
@@ -94,10 +94,12 @@ export class Upgrade {
   }
 
   private settle(result: unknown, route: Route, request: UpgradeRequest): void {
-    if (result instanceof Refusal) {
+    if (result === undefined) {
+      this.#owner.onAccepted(this, { route, request, acceptance: NOTHING });
+    } else if (result instanceof Refusal) {
       this.#owner.onRefusal(this, result);
-    } else if (result === undefined || isAcceptance(result)) {
-      this.accept(result ?? NOTHING, route, request);
+    } else if (isAcceptance(result)) {
+      this.accept(result, route, request);
     } else {
       this.#owner.onFailed(
         this,
