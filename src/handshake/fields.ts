@@ -16,8 +16,8 @@ export type HeadersInput =
 /** Shared by all that are packed; nothing is ever added to it. */
 const NOTHING: string[] = [];
 
-const SMALL_A = 0x61;
-const SMALL_Z = 0x7a;
+const CAPITAL_A = 0x41;
+const CAPITAL_Z = 0x5a;
 /** From a capital to its small letter. */
 const TO_SMALL = 0x20;
 
@@ -41,6 +41,8 @@ export class HeaderFields {
   #isPacked = true;
   /** Of the fields of a head that is in its handshake: where each begins, its colon, and its end. */
   #marks: readonly number[] | null = null;
+  /** What Node has found, as long as it is neither in lists nor packed. */
+  #raw: readonly string[] | null = null;
 
   /**
    * Takes over what Node's own parser found.
@@ -49,7 +51,9 @@ export class HeaderFields {
    */
   static fromRaw(raw: readonly string[]): HeaderFields {
     const fields = new HeaderFields();
-    for (let i = 0; i + 1 < raw.length; i += 2) fields.append(raw[i]!, raw[i + 1]!);
+    // A copy, since it is somebody else's; without a name that has no value.
+    fields.#raw = raw.slice(0, raw.length & ~1);
+    fields.#text = null;
     return fields;
   }
 
@@ -80,38 +84,42 @@ export class HeaderFields {
    */
   pack(): void {
     this.#marks = null;
-    if (this.#isPacked) return;
-    if (this.#text === null) {
-      const texts: string[] = [];
-      for (let i = 0; i < this.#names.length; i++) {
-        // A lenient parser in front of us may have let a line break through.
-        if (this.#names[i]!.includes(SEPARATOR) || this.#values[i]!.includes(SEPARATOR)) return;
-        texts.push(this.#names[i]!, this.#values[i]!);
-      }
-      this.#text = texts.join(SEPARATOR);
+    const raw = this.#raw ?? (this.#isPacked || this.#text !== null ? null : this.pairs());
+    if (raw !== null) {
+      const text = raw.join(SEPARATOR);
+      // A lenient parser in front of us may have let a line break through.
+      if (raw.length > 0 && countSeparators(text) !== raw.length - 1) return;
+      this.#text = text;
       this.#start = JOINED;
+      this.#raw = null;
     }
     this.#isPacked = true;
     this.#names = NOTHING;
     this.#values = NOTHING;
   }
 
-  private unpack(): void {
-    if (!this.#isPacked) return;
-    this.#isPacked = false;
-    this.#marks = null;
-    this.#names = [];
-    this.#values = [];
-    if (this.#start === JOINED) this.split(this.#text!);
-    else this.readHead(this.#text!);
+  private pairs(): string[] {
+    return this.#names.flatMap((name, i) => [name, this.#values[i]!]);
   }
 
-  private split(text: string): void {
+  private unpack(): void {
+    if (!this.#isPacked) return;
+    const raw = this.#raw;
+    this.#isPacked = false;
+    this.#marks = null;
+    this.#raw = null;
+    this.#names = [];
+    this.#values = [];
+    if (raw !== null) this.takePairs(raw);
+    else if (this.#start !== JOINED) this.readHead(this.#text!);
     // Without fields there is nothing, and not one that is empty.
-    const texts = text === '' ? [] : text.split(SEPARATOR);
-    for (let i = 0; i + 1 < texts.length; i += 2) {
-      this.#names.push(texts[i]!);
-      this.#values.push(texts[i + 1]!);
+    else if (this.#text !== '') this.takePairs(this.#text!.split(SEPARATOR));
+  }
+
+  private takePairs(pairs: readonly string[]): void {
+    for (let i = 0; i + 1 < pairs.length; i += 2) {
+      this.#names.push(pairs[i]!.toLowerCase());
+      this.#values.push(pairs[i + 1]!);
     }
   }
 
@@ -128,6 +136,7 @@ export class HeaderFields {
 
   get size(): number {
     if (this.#marks !== null) return this.#marks.length / MARKS;
+    if (this.#raw !== null) return this.#raw.length / 2;
     this.unpack();
     return this.#names.length;
   }
@@ -145,6 +154,7 @@ export class HeaderFields {
       const at = this.find(this.#marks, name, 0);
       return at === -1 ? undefined : this.valueAt(this.#marks, at);
     }
+    if (this.#raw !== null) return this.#raw[findRaw(this.#raw, name, 0) + 1];
     this.unpack();
     const i = this.#names.indexOf(name);
     return i === -1 ? undefined : this.#values[i];
@@ -160,6 +170,13 @@ export class HeaderFields {
       }
       return values;
     }
+    const raw = this.#raw;
+    if (raw !== null) {
+      for (let i = findRaw(raw, name, 0); i < raw.length; i = findRaw(raw, name, i + 2)) {
+        values.push(raw[i + 1]!);
+      }
+      return values;
+    }
     this.unpack();
     for (let i = this.#names.indexOf(name); i !== -1; i = this.#names.indexOf(name, i + 1)) {
       values.push(this.#values[i]!);
@@ -169,6 +186,7 @@ export class HeaderFields {
 
   has(name: string): boolean {
     if (this.#marks !== null) return this.find(this.#marks, name, 0) !== -1;
+    if (this.#raw !== null) return findRaw(this.#raw, name, 0) < this.#raw.length;
     this.unpack();
     return this.#names.includes(name);
   }
@@ -194,14 +212,26 @@ export class HeaderFields {
   }
 }
 
+/** The first name of that kind from `i` on, among names and values; their number where there is none. */
+function findRaw(raw: readonly string[], name: string, i: number): number {
+  for (; i < raw.length; i += 2) {
+    if (raw[i]!.length === name.length && isNamed(raw[i]!, 0, name)) return i;
+  }
+  return raw.length;
+}
+
+function countSeparators(text: string): number {
+  let count = 0;
+  for (let at = text.indexOf(SEPARATOR); at !== -1; at = text.indexOf(SEPARATOR, at + 1)) count++;
+  return count;
+}
+
 /** Whether that name, which is in lower case, stands at `start`, in whatever case. */
 function isNamed(text: string, start: number, name: string): boolean {
   for (let i = 0; i < name.length; i++) {
-    const wanted = name.charCodeAt(i);
     const code = text.charCodeAt(start + i);
-    if (code === wanted) continue;
-    // Of the letters alone a capital is another character.
-    if (wanted < SMALL_A || wanted > SMALL_Z || code !== wanted - TO_SMALL) return false;
+    const isCapital = code >= CAPITAL_A && code <= CAPITAL_Z;
+    if ((isCapital ? code + TO_SMALL : code) !== name.charCodeAt(i)) return false;
   }
   return true;
 }

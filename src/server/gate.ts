@@ -53,6 +53,20 @@ export interface GateOwner {
   onListening(): void;
 }
 
+/**
+ * On what http servers have handed over: an answer goes out once. (Not a WeakSet of them, which is
+ * work for each young collection: bench/servers.mjs, `open-http`.)
+ */
+const TAKEN: unique symbol = Symbol('taken');
+
+function isTaken(transport: Duplex & { [TAKEN]?: boolean }): boolean {
+  return transport[TAKEN] === true;
+}
+
+function setTaken(transport: Duplex & { [TAKEN]?: boolean }, isTakenNow: boolean): void {
+  transport[TAKEN] = isTakenNow;
+}
+
 const NO_EXTENSIONS: readonly Extension[] = [];
 
 export class Gate implements ListenerOwner, ArrivalOwner, UpgradeOwner, Upgrader {
@@ -67,8 +81,6 @@ export class Gate implements ListenerOwner, ArrivalOwner, UpgradeOwner, Upgrader
 
   /** In their handshake. */
   readonly #arrivals = new Arrivals<Arrival>();
-  /** What http servers have handed over: an answer goes out once. */
-  readonly #taken = new WeakSet<Duplex>();
   /** Transports that hear that they are refused. */
   readonly #refused = new Set<Duplex>();
 
@@ -141,11 +153,11 @@ export class Gate implements ListenerOwner, ArrivalOwner, UpgradeOwner, Upgrader
   }
 
   private take(request: IncomingMessage, transport: Duplex, head: Buffer, waiting: Waiting): void {
-    if (this.#taken.has(transport)) {
+    if (isTaken(transport)) {
       waiting.reject?.(new TypeError('this transport was handed over before'));
       return;
     }
-    this.#taken.add(transport);
+    setTaken(transport, true);
     if (transport instanceof NetSocket) {
       if (transport.timeout !== undefined && transport.timeout > 0) transport.setTimeout(0);
       transport.setNoDelay();
@@ -278,7 +290,7 @@ export class Gate implements ListenerOwner, ArrivalOwner, UpgradeOwner, Upgrader
       return;
     }
     this.forget(arrival);
-    this.#taken.delete(arrival.transport);
+    setTaken(arrival.transport, false);
     onPassed(arrival.finish());
   }
 

@@ -19,6 +19,35 @@ describe('header fields that are packed', () => {
     expect(read(packed)).toEqual(read(HeaderFields.fromRaw(RAW)));
   });
 
+  it('are the same before, and in lists, whatever case they have and are asked in', () => {
+    const raw = ['Host', 'a', 'X-~^', '', 'x-~^', 'b', 'without a value'];
+    const ask = (fields: HeaderFields): unknown =>
+      ['host', 'Host', 'x-~^', 'X-~^', 'none', 'without a value'].map((name) => [
+        fields.size,
+        fields.get(name),
+        fields.getAll(name),
+        fields.has(name),
+      ]);
+    const fields = HeaderFields.fromRaw(raw);
+    const before = ask(fields);
+    expect(fields.getAll('x-~^')).toEqual(['', 'b']);
+    fields.pack();
+    expect(ask(fields)).toEqual(before);
+    const listed = HeaderFields.fromRaw(raw);
+    expect([...listed].length).toBe(3);
+    expect(ask(listed)).toEqual(before);
+    listed.append('X', 'y');
+    listed.pack();
+    expect([...listed].at(-1)).toEqual(['x', 'y']);
+  });
+
+  it('are not changed with the list that they come from', () => {
+    const raw = ['Host', 'a'];
+    const fields = HeaderFields.fromRaw(raw);
+    raw[1] = 'b';
+    expect(fields.get('host')).toBe('a');
+  });
+
   it('take more, and share nothing', () => {
     const one = HeaderFields.fromRaw(RAW);
     const other = HeaderFields.fromRaw([]);
@@ -70,7 +99,18 @@ describe('header fields of a head', () => {
     for (let at = start.length; at < head.length - 2; at = marks.at(-1)! + 2) {
       marks.push(at, head.indexOf(':', at), head.indexOf('\r', at));
     }
-    const names = ['host', 'co-okie', 'cookie', 'x-empty', 'x~a^', 'x^a~', 'xa', 'x!', 'x\x01'];
+    const names = [
+      'host',
+      'Host',
+      'co-okie',
+      'cookie',
+      'x-empty',
+      'x~a^',
+      'x^a~',
+      'xa',
+      'x!',
+      'x\x01',
+    ];
     const ask = (fields: HeaderFields): unknown => [
       fields.size,
       names.map((name) => [fields.get(name), fields.getAll(name), fields.has(name)]),
