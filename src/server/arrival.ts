@@ -129,7 +129,6 @@ export class Arrival implements UpgradeProgress, TransportListener, Pending {
   }
 
   receive(chunk: Buffer): void {
-    if (chunk.length === 0) return;
     if (this.#limits === null) this.keep(chunk);
     else this.readHead(chunk, this.#limits);
   }

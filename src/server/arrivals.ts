@@ -3,10 +3,7 @@
  * with one timer for all. A timer for each costs as much as the rest of an opening's bookkeeping.
  * It knows no transport and no answer.
  *
- * A list of links, and not a `Map`: the table of one that is filled and emptied all the time is
- * made anew every few dozen entries, and V8 keeps what an old table has held until its next full
- * collection, so that every opening outlived its connection. (Opening and closing, of which a tenth
- * was spent in the garbage collector, took 5 % less without: bench/servers.mjs, `open`.)
+ * It is made of links, and not a `Map`, for the reason that open-sockets.ts gives.
  *
  * @module
  */

@@ -73,11 +73,10 @@ export class OpenSockets implements ReadonlySet<AnyServerSocket> {
     // Who looks at several sets at once is given what a Set answers: the newer ones from Node 22 on.
     const names = ['entries', 'union', 'intersection', 'difference', 'symmetricDifference'];
     names.push('isSubsetOf', 'isSupersetOf', 'isDisjointFrom');
-    for (const name of names.filter((one) => one in Set.prototype)) {
+    const methods = names.map((name) => [name, Reflect.get(Set.prototype, name)] as const);
+    for (const [name, method] of methods.filter(isThere)) {
       const value = function ask(this: OpenSockets, ...values: unknown[]): unknown {
-        const copy = new Set(this);
-        const method: unknown = Reflect.get(copy, name);
-        return typeof method === 'function' ? Reflect.apply(method, copy, values) : undefined;
+        return Reflect.apply(method, new Set(this), values);
       };
       Object.defineProperty(OpenSockets.prototype, name, { value });
     }
@@ -159,4 +158,10 @@ export class OpenSockets implements ReadonlySet<AnyServerSocket> {
     while (next !== null && next.number <= place.number) next = next.next;
     return next;
   }
+}
+
+type Method = (...values: unknown[]) => unknown;
+
+function isThere(method: readonly [string, unknown]): method is readonly [string, Method] {
+  return typeof method[1] === 'function';
 }

@@ -9,6 +9,7 @@ import {
   DEFAULT_HEAD_LIMITS,
   type HeadLimits,
   type RequestHead,
+  RequestHeadParser,
 } from '../../src/handshake/http1.ts';
 import { refusal } from '../../src/handshake/refusal.ts';
 import { Arrival, type ArrivalOwner } from '../../src/server/arrival.ts';
@@ -330,6 +331,16 @@ describe('the deadline', () => {
 });
 
 describe('an arrival that is over', () => {
+  it('was not refused where the fault is ours', async () => {
+    const { near } = await pair();
+    const { arrival, owner } = arrive(near);
+    vi.spyOn(RequestHeadParser.prototype, 'push').mockImplementation(() => {
+      throw new Error('our fault');
+    });
+    expect(() => arrival.receive(REQUEST.subarray(0, 9))).toThrow('our fault');
+    expect(owner.told).toEqual([]);
+  });
+
   it('has no listener but the one that makes a reset harmless', async () => {
     const { near, far } = await pair();
     const before = listenersOf(near);
