@@ -9,7 +9,10 @@
  * where a buffer of its own for each would cost a thousand times as much memory.
  *
  * A slab is used again from its beginning as soon as the network has taken all of it. Where a
- * write is still under way, the slab is left to it and to the garbage collector.
+ * write is still under way, the slab is left to it and to the garbage collector. One slab that was
+ * full is kept for the next time: who sends more than a slab holds in a turn would otherwise need new
+ * memory in each (64 messages of 1 KiB in a turn: 1.7 µs for each, and 2.0 without it:
+ * bench/clients.mjs, `client-send-1k`).
  *
  * @module
  */
@@ -48,14 +51,25 @@ export class Slab implements FrameMemory {
   settle(taken: boolean): void {
     this.#waiting--;
     if (!taken) this.#pinned = true;
-    if (this.#waiting === 0 && !this.#pinned) this.end = 0;
+    if (this.#waiting > 0 || this.#pinned) return;
+    this.end = 0;
+    keepSpare(this);
   }
 }
 
 let current: Slab | null = null;
+/** A slab that was left when it was full, and that nobody holds any more. */
+let spare: Slab | null = null;
 
-/** The current slab, or a new one where `size` bytes do not fit it any more. */
+function keepSpare(slab: Slab): void {
+  if (slab !== current) spare = slab;
+}
+
+/** The current slab, or an empty one where `size` bytes do not fit it any more. */
 export function slabWithRoom(size: number): Slab {
-  if (current === null || current.end + size > SLAB_SIZE) current = new Slab();
+  if (current === null || current.end + size > SLAB_SIZE) {
+    current = spare ?? new Slab();
+    spare = null;
+  }
   return current;
 }

@@ -113,6 +113,28 @@ describe('slabWithRoom', () => {
     expect(next.bytes.buffer).not.toBe(slab.bytes.buffer);
   });
 
+  it('gives a slab that was full and then taken instead of new memory, and only once', () => {
+    const slab = freshSlab();
+    slab.claim();
+    slab.end = SLAB_SIZE;
+    const second = slabWithRoom(1);
+    slab.settle(true);
+    second.end = SLAB_SIZE;
+    expect(slabWithRoom(1)).toBe(slab);
+    slab.end = SLAB_SIZE;
+    expect([slab, second]).not.toContain(slabWithRoom(1));
+  });
+
+  it('gives no slab again of which a transport holds some', () => {
+    const slab = freshSlab();
+    slab.claim();
+    slab.end = SLAB_SIZE;
+    const second = slabWithRoom(1);
+    slab.settle(false);
+    second.end = SLAB_SIZE;
+    expect(slabWithRoom(1)).not.toBe(slab);
+  });
+
   it('gives the same slab again when all of it was taken', () => {
     const slab = freshSlab();
     slab.claim();
