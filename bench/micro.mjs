@@ -14,7 +14,7 @@ import { Connection } from '../dist/connection/connection.js';
 import { resolveLimits } from '../dist/connection/limits.js';
 import { FrameDecoder } from '../dist/frame/decoder.js';
 import { FrameEncoder } from '../dist/frame/encoder.js';
-import { NO_WORDS, applyMask, wordsOf } from '../dist/frame/mask.js';
+import { NO_WORDS, applyMask, maskOut, wordsOf } from '../dist/frame/mask.js';
 import { nextMaskingKey } from '../dist/frame/masking-key.js';
 import { isValidUtf8 } from '../dist/frame/utf8.js';
 import { parseExtensions } from '../dist/handshake/extensions-header.js';
@@ -210,6 +210,14 @@ function partWorkloads() {
     { name: 'four random bytes', tautline: repeat(() => randomFillSync(four)[0] & 1) },
     { name: 'mask 32 B by bytes', tautline: repeat(() => applyMask(chunk, NO_WORDS, 1, 33, 7, 0)) },
     { name: 'mask 32 B by words', tautline: repeat(() => applyMask(chunk, words, 1, 33, 7, 0)) },
+    {
+      name: 'mask 32 B for sending',
+      tautline: repeat(() => maskOut(chunk, words, 1, 33, 7, 0) ?? 0),
+    },
+    {
+      name: 'mask 1 KiB for sending',
+      tautline: repeat(() => maskOut(chunk, words, 1, 1025, 7, 0) ?? 0),
+    },
     {
       name: 'mask 1 KiB',
       tautline: repeat(() => applyMask(chunk, words, 1, 1025, 7, 0)),

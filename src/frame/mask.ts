@@ -102,6 +102,55 @@ export function applyMask(
   return seen & 0x80808080;
 }
 
+/**
+ * The same for what goes out, of which nobody asks whether it is ASCII: 1 KiB in 98 ns and not in
+ * 180 (on Node 24 in 80 and not in 129; measured: `bench/micro.mjs`).
+ *
+ * @param words - `wordsOf(bytes)`
+ * @param phase - how many payload bytes of this frame came before `start`
+ */
+export function maskOut(
+  bytes: Uint8Array,
+  words: Int32Array,
+  start: number,
+  end: number,
+  key: number,
+  phase: number,
+): void {
+  if (end - start < WORDS_FROM) {
+    maskBytes(bytes, start, end, turn(key, phase));
+    return;
+  }
+  const skew = bytes.byteOffset & 3;
+  const from = (skew + start) >>> 2;
+  const to = (skew + end) >>> 2;
+  const lead = (skew + start) & 3;
+  const word = nativeWord(turn(key, phase - lead));
+  words[from]! ^= word & FROM_BYTE[lead]!;
+  xorWords(words, from + 1, to, word);
+  const rest = (skew + end) & 3;
+  if (rest === 0) return;
+  if (to < words.length) words[to]! ^= word & BEFORE_BYTE[rest]!;
+  // The last word reaches beyond the buffer, and so it is not in the view.
+  else maskBytes(bytes, end - rest, end, turn(key, phase + end - rest - start));
+}
+
+/** A function of its own: inside of the other, the loop is compiled to one that takes twice as long. */
+function xorWords(words: Int32Array, from: number, to: number, word: number): void {
+  let w = from;
+  for (; w < to - 7; w += 8) {
+    words[w]! ^= word;
+    words[w + 1]! ^= word;
+    words[w + 2]! ^= word;
+    words[w + 3]! ^= word;
+    words[w + 4]! ^= word;
+    words[w + 5]! ^= word;
+    words[w + 6]! ^= word;
+    words[w + 7]! ^= word;
+  }
+  for (; w < to; w++) words[w]! ^= word;
+}
+
 /** The same byte by byte. `turned` begins with the byte of the key that meets the first byte. */
 function maskBytes(bytes: Uint8Array, start: number, end: number, turned: number): number {
   const k0 = turned >>> 24;

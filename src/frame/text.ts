@@ -1,5 +1,5 @@
 /**
- * Strings from the bytes of UTF-8, where a message lies in a larger buffer, and the bytes of strings.
+ * Strings from the bytes of UTF-8, where a message lies in a larger buffer.
  *
  * @module
  */
@@ -32,29 +32,3 @@ export function readerBy(detour: Transcode | undefined): Reader {
 
 /** `source[start, end)`, which is valid UTF-8, as a string. */
 export const utf8ToString: Reader = readerBy(detourOf(process.versions.node, buffer.transcode));
-
-/**
- * Up to so many units a loop is cheaper than a call of native code, if all of them are ASCII (8 units:
- * 17 ns and 62 ns; 40: level).
- */
-const LOOP_UP_TO = 40;
-
-/**
- * Writes a string as UTF-8 at `at`, where `target` has three bytes of room for each unit. An unpaired
- * surrogate becomes U+FFFD.
- *
- * @returns how many bytes it takes
- */
-export function writeUtf8(target: Buffer, text: string, at: number): number {
-  const units = text.length;
-  if (units <= LOOP_UP_TO) {
-    let seen = 0;
-    for (let i = 0; i < units; i++) {
-      const unit = text.charCodeAt(i);
-      seen |= unit;
-      target[at + i] = unit;
-    }
-    if (seen < 0x80) return units;
-  }
-  return target.write(text, at);
-}

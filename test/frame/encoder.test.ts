@@ -173,6 +173,31 @@ describe.each(ENDS)('the encoder of a $end', ({ end, encoder, frameOf }) => {
     expect(Buffer.from(payload.buffer).toString('hex')).toBe(before);
   });
 
+  it('writes a short text at any length, ASCII or not, wherever it stops being so', () => {
+    for (let length = 0; length <= 44; length++) {
+      const ascii = Array.from({ length }, (_, i) => String.fromCharCode((i * 37 + 1) & 0x7f));
+      for (const other of ['\x7f', '\x80', 'ä', '語', '😀', '\uD800']) {
+        for (let at = 0; at < length; at++) {
+          const text = ascii.with(at, other).join('');
+          const expected = frameOf({ opcode: 1, payload: text });
+          if (!encodeAt(encoder, 3, 0x81, text).equals(expected)) expect.fail(text);
+        }
+      }
+    }
+  });
+
+  it.each([8_191, 8_192, 8_193, 16_384, 16_385, 20_003])(
+    'writes %i bytes, which are copied in blocks',
+    (size) => {
+      const payload = traces(size);
+      const expected = frameOf({ opcode: 2, payload });
+      for (const at of [0, 1, 2, 3]) {
+        expect(encodeAt(encoder, at, 0x82, payload).equals(expected)).toBe(true);
+      }
+      expect(encoder.encodeAlone(0x82, payload).equals(expected)).toBe(true);
+    },
+  );
+
   it.each([
     // What a text takes in UTF-16 and in UTF-8 falls on different sides of 126 or 65,536.
     ['125 units, 126 bytes', `ä${'a'.repeat(124)}`, 126],

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { NO_WORDS, applyMask, wordsOf } from '../../src/frame/mask.ts';
+import { NO_WORDS, applyMask, maskOut, wordsOf } from '../../src/frame/mask.ts';
 import { hex } from '../support/bytes.ts';
 
 const KEY = hex('37 fa 21 3d');
@@ -172,6 +172,45 @@ describe.each(WAYS)('applyMask %s', (_way, withWords) => {
       }
     }
   });
+});
+
+describe('maskOut', () => {
+  it.each([0, 1, 2, 3, 4, 5, 6, 7])(
+    'equals the byte-by-byte model at buffer offset %i: lengths 0 to 70, every phase',
+    (offset) => {
+      const wrong: string[] = [];
+      for (const around of PLACES) {
+        const where = { ...around, offset };
+        for (let length = 0; length <= 70; length++) {
+          const payload = noise(length);
+          for (let phase = 0; phase < 4; phase++) {
+            const expected = place(maskByHand(payload, KEY, phase), where).buffer;
+            const view = place(payload, where);
+            const end = where.before + length;
+            maskOut(view, wordsOf(view), where.before, end, KEY.readInt32BE(), phase);
+            if (!Buffer.from(view.buffer).equals(Buffer.from(expected))) {
+              wrong.push(`${JSON.stringify(where)} length ${length} phase ${phase}`);
+            }
+          }
+        }
+      }
+      expect(wrong).toEqual([]);
+    },
+  );
+
+  it.each(['00000000', '000000ff', 'ff000000', '80000000', '00800000', '7fffffff', 'ffffffff'])(
+    'takes the key %s, signed or not',
+    (text) => {
+      const key = hex(text);
+      const payload = noise(27);
+      const expected = maskByHand(payload, key, 2).toString('hex');
+      for (const value of [key.readInt32BE(), key.readUInt32BE()]) {
+        const bytes = Buffer.from(Uint8Array.from(payload).buffer);
+        maskOut(bytes, wordsOf(bytes), 0, 27, value, 2);
+        expect(bytes.toString('hex')).toBe(expected);
+      }
+    },
+  );
 });
 
 describe('wordsOf', () => {

@@ -1,7 +1,7 @@
 import { transcode } from 'node:buffer';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { detourOf, readerBy, utf8ToString, writeUtf8 } from '../../src/frame/text.ts';
+import { detourOf, readerBy, utf8ToString } from '../../src/frame/text.ts';
 
 /** A text between other bytes, which are not its own. */
 function framed(content: string): { source: Buffer; start: number; end: number } {
@@ -38,33 +38,4 @@ describe.each([
       expect(read(source, start, end)).toBe(content);
     }
   });
-});
-
-describe('writing a string', () => {
-  it('makes its UTF-8, and touches nothing before it', () => {
-    const text = fc.oneof(
-      fc.string({ maxLength: 60 }),
-      fc.string({ unit: 'binary', maxLength: 60 }),
-    );
-    fc.assert(
-      fc.property(text, (content) => {
-        const target = Buffer.alloc(300, 0xff);
-        const size = writeUtf8(target, content, 7);
-        expect(target.subarray(7, 7 + size)).toEqual(Buffer.from(content));
-        expect(target.subarray(0, 7)).toEqual(Buffer.alloc(7, 0xff));
-      }),
-    );
-  });
-
-  it.each([0, 1, 39, 40, 41, 1000])(
-    'makes the UTF-8 of %i units, whatever the last is',
-    (units) => {
-      for (const last of ['', 'a', '\u007f', '\u0080', 'é', '漢', '🎉', '\ud800', '\udc00']) {
-        const content = 'a'.repeat(units) + last;
-        const target = Buffer.alloc(3 * content.length);
-        const size = writeUtf8(target, content, 0);
-        expect(target.subarray(0, size)).toEqual(Buffer.from(content));
-      }
-    },
-  );
 });
