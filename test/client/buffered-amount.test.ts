@@ -38,10 +38,14 @@ describe('bufferedAmount of a WebSocket', () => {
     websocket.send(new Uint8Array(LARGE));
     expect(websocket.bufferedAmount).toBe(LARGE);
     await new Promise((resolve) => setImmediate(resolve));
-    expect(websocket.bufferedAmount).toBe(LARGE);
+    // The kernel has some of it by now.
+    const waiting = websocket.bufferedAmount;
+    expect(waiting).toBeGreaterThan(0);
+    expect(waiting).toBeLessThanOrEqual(LARGE);
     websocket.send('more');
     websocket.send('and more');
-    expect(websocket.bufferedAmount).toBe(LARGE + 12);
+    expect(websocket.bufferedAmount).toBeGreaterThanOrEqual(waiting + 12);
+    expect(websocket.bufferedAmount).toBeLessThanOrEqual(LARGE + 12);
     peer.transport.resume();
     await peer.readFrames(3);
     await vi.waitFor(() => expect(websocket.bufferedAmount).toBe(0));
