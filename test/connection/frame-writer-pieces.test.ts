@@ -52,6 +52,19 @@ describe('a large frame of a client', () => {
     expect(sizes(transport)).toEqual([5, SLAB_SIZE, SLAB_SIZE]);
   });
 
+  it('lies in a slab like any other where it fits one', () => {
+    const { writer, transport } = open(true);
+    const fitting = pattern(SLAB_SIZE - 14);
+    writer.frame(BINARY, fitting);
+    expect(writer.pendingSize).toBe(SLAB_SIZE - 14 + 8);
+    writer.write();
+    expect(transport.held[0]?.buffer.byteLength).toBe(SLAB_SIZE);
+    writer.frame(BINARY, pattern(SLAB_SIZE - 13));
+    expect(writer.pendingSize).toBe(0);
+    expect(sizes(transport)).toEqual([SLAB_SIZE - 14, SLAB_SIZE - 13]);
+    expect(readFrames(transport.wire)[0]?.payload.equals(fitting)).toBe(true);
+  });
+
   it('has memory of its own where bytes wait already, or the transport may keep them', () => {
     for (const mayOverwrite of [true, false]) {
       const { writer, transport } = open(true, mayOverwrite);
