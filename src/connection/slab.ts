@@ -21,6 +21,9 @@ import { wordsOf } from '../frame/mask.ts';
 
 export const SLAB_SIZE: number = 64 * 1024;
 
+/** One slab of a process is larger, for long texts: nobody knows how long before they are encoded. */
+export const WIDE_SLAB_SIZE: number = 256 * 1024;
+
 /** Where frames of a connection lie side by side until they leave. */
 export interface FrameMemory {
   /** Somebody begins a run of bytes. */
@@ -31,14 +34,19 @@ export interface FrameMemory {
 }
 
 export class Slab implements FrameMemory {
-  readonly bytes: Buffer = Buffer.allocUnsafeSlow(SLAB_SIZE);
-  readonly words: Int32Array = wordsOf(this.bytes);
+  readonly bytes: Buffer;
+  readonly words: Int32Array;
   /** Where the next frame goes. */
   end = 0;
   /** Runs of bytes that were not given to a transport yet. */
   #waiting = 0;
   /** A transport still holds some of the bytes, so none may be overwritten. */
   #pinned = false;
+
+  constructor(size: number = SLAB_SIZE) {
+    this.bytes = Buffer.allocUnsafeSlow(size);
+    this.words = wordsOf(this.bytes);
+  }
 
   claim(): void {
     this.#waiting++;
@@ -58,11 +66,12 @@ export class Slab implements FrameMemory {
 }
 
 let current: Slab | null = null;
+let currentWide: Slab | null = null;
 /** A slab that was left when it was full, and that nobody holds any more. */
 let spare: Slab | null = null;
 
 function keepSpare(slab: Slab): void {
-  if (slab !== current) spare = slab;
+  if (slab !== current && slab.bytes.length === SLAB_SIZE) spare = slab;
 }
 
 /** The current slab, or an empty one where `size` bytes do not fit it any more. */
@@ -72,4 +81,12 @@ export function slabWithRoom(size: number): Slab {
     spare = null;
   }
   return current;
+}
+
+/** The same of the larger ones, for up to {@link WIDE_SLAB_SIZE} bytes. */
+export function wideSlabWithRoom(size: number): Slab {
+  if (currentWide === null || currentWide.end + size > WIDE_SLAB_SIZE) {
+    currentWide = new Slab(WIDE_SLAB_SIZE);
+  }
+  return currentWide;
 }

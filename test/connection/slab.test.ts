@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { SLAB_SIZE, Slab, slabWithRoom } from '../../src/connection/slab.ts';
+import {
+  SLAB_SIZE,
+  Slab,
+  WIDE_SLAB_SIZE,
+  slabWithRoom,
+  wideSlabWithRoom,
+} from '../../src/connection/slab.ts';
 
 /** The current slab is the process's: a test begins with one that nobody else has. */
 function freshSlab(): Slab {
@@ -141,5 +147,24 @@ describe('slabWithRoom', () => {
     slab.end = SLAB_SIZE;
     slab.settle(true);
     expect(slabWithRoom(SLAB_SIZE)).toBe(slab);
+  });
+});
+
+describe('wideSlabWithRoom', () => {
+  it('gives one of 256 KiB, which is another', () => {
+    const slab = wideSlabWithRoom(WIDE_SLAB_SIZE);
+    expect(WIDE_SLAB_SIZE).toBe(262_144);
+    expect(slab.bytes.buffer.byteLength).toBe(262_144);
+    expect(slab.words).toHaveLength(65_536);
+    expect(slabWithRoom(1)).not.toBe(slab);
+  });
+
+  it('gives the same as long as there is room, and a new one where there is none', () => {
+    const slab = wideSlabWithRoom(WIDE_SLAB_SIZE);
+    slab.end = WIDE_SLAB_SIZE - 10;
+    expect(wideSlabWithRoom(10)).toBe(slab);
+    const next = wideSlabWithRoom(11);
+    expect(next).not.toBe(slab);
+    expect(wideSlabWithRoom(1)).toBe(next);
   });
 });
