@@ -70,4 +70,9 @@ export interface ConnectionOptions extends ConnectionLimits {
    * frame is copied once more.
    */
   readonly mayOverwrite?: boolean | undefined;
+  /**
+   * What the handler makes of texts. `'string'`: it keeps no byte of them, so that their memory can be
+   * used again. `'buffer'`: it may keep those that lie in memory of their own. Default: `'buffer'`.
+   */
+  readonly text?: 'string' | 'buffer' | undefined;
 }

@@ -15,6 +15,7 @@ import { type MessageOpcode, OPCODE, isControl } from '../frame/opcode.ts';
 import { Utf8Validator, isShortAscii, isValidUtf8 } from '../frame/utf8.ts';
 import { violation } from '../frame/violation.ts';
 import { isKeptAsView } from './payload.ts';
+import { TEXT_MEMORY } from './text-memory.ts';
 
 /** What an {@link Inbound} speaks to. The bytes are the receiver's for as long as the call lasts. */
 export interface MessageSink {
@@ -76,6 +77,8 @@ const FLUSH_SIZE = 16;
 export class Inbound implements FrameSink, InflateSink {
   readonly #sink: MessageSink;
   readonly #limits: InboundLimits;
+  /** Whether the sink is done with a text when the call ends: its memory is used again then. */
+  readonly #lendsTexts: boolean;
 
   // The frame whose payload is arriving.
   #frameOpcode = 0;
@@ -103,9 +106,10 @@ export class Inbound implements FrameSink, InflateSink {
   #control: Buffer = NO_BYTES;
   #controlSize = 0;
 
-  constructor(sink: MessageSink, limits: InboundLimits) {
+  constructor(sink: MessageSink, limits: InboundLimits, lendsTexts: boolean = false) {
     this.#sink = sink;
     this.#limits = limits;
+    this.#lendsTexts = lendsTexts;
   }
 
   onHead(opcode: number, fin: boolean, rsv1: boolean, length: number): void {
@@ -206,6 +210,7 @@ export class Inbound implements FrameSink, InflateSink {
     const size = this.#size;
     this.release();
     this.#sink.onMessage(opcode, message, 0, size, this.#ascii);
+    if (this.#lendsTexts && opcode === OPCODE.TEXT) TEXT_MEMORY.give(message);
   }
 
   // ── A compressed message: RFC 7692, section 6.2 ───────────────────────────────────────────
@@ -328,10 +333,15 @@ export class Inbound implements FrameSink, InflateSink {
     if (need > this.#message.length) {
       const announced = Math.min(need + remaining, GROWTH_TOWARDS_ANNOUNCED * need);
       const room = Math.max(announced, Math.min(2 * this.#message.length, this.#limits.maxPayload));
-      const grown = Buffer.allocUnsafeSlow(room);
+      const grown = this.allocate(room);
       this.#message.copy(grown, 0, 0, this.#size);
       this.#message = grown;
     }
     this.#size += source.copy(this.#message, this.#size, start, end);
+  }
+
+  private allocate(room: number): Buffer {
+    const isLent = this.#lendsTexts && this.#opcode === OPCODE.TEXT;
+    return isLent ? TEXT_MEMORY.take(room) : Buffer.allocUnsafeSlow(room);
   }
 }

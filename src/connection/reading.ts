@@ -7,7 +7,8 @@
  */
 
 import { FrameDecoder } from '../frame/decoder.ts';
-import { Inbound, type InboundLimits, type MessageSink } from './inbound.ts';
+import type { ConnectionOptions } from './handler.ts';
+import { Inbound, type MessageSink } from './inbound.ts';
 import { Intake, type IntakeOwner } from './intake.ts';
 import type { Transport } from './transport.ts';
 
@@ -26,12 +27,12 @@ export class Reading {
   constructor(
     owner: ReadingOwner,
     transport: Transport,
-    limits: InboundLimits,
+    options: ConnectionOptions,
     expectMask: boolean,
     rsv1Claimed: boolean,
   ) {
     this.intake = new Intake(owner, transport);
-    this.inbound = new Inbound(owner, limits);
+    this.inbound = new Inbound(owner, options, options.text === 'string');
     this.decoder = new FrameDecoder(this.inbound, expectMask, rsv1Claimed);
   }
 

@@ -46,12 +46,12 @@ export class Feed {
   /** Whether the decoder looks for ASCII: it does where it unmasks. */
   looks = true;
 
-  constructor(limits: Partial<InboundLimits> = {}) {
-    this.inbound = new Inbound(this.sink, {
-      maxPayload: 1024 * 1024,
-      maxFragments: 16_384,
-      ...limits,
-    });
+  constructor(limits: Partial<InboundLimits> = {}, lendsTexts: boolean = false) {
+    this.inbound = new Inbound(
+      this.sink,
+      { maxPayload: 1024 * 1024, maxFragments: 16_384, ...limits },
+      lendsTexts,
+    );
   }
 
   /** One frame whose payload comes in these pieces, each inside a chunk of its own. */
