@@ -18,14 +18,15 @@ import type { ConnectionHandler, ConnectionOptions, Role } from './handler.ts';
 import { Keepalive, type Progress } from './keepalive.ts';
 import { Reading, type ReadingOwner } from './reading.ts';
 import { Sending } from './sending.ts';
-import { READY_STATE, type ReadyState, STATE, StateMachine } from './state.ts';
+import { READY_STATE, type ReadyState, STATE, type State, StateMachine } from './state.ts';
 import type { Clock, Transport } from './transport.ts';
 
 export class Connection extends Sending implements ReadingOwner {
   readonly #handler: ConnectionHandler;
   readonly #clock: Clock;
 
-  readonly #state = new StateMachine();
+  /** Null as long as it is open, as nearly all are. */
+  #machine: StateMachine | null = null;
   /** Null where there is nothing to read, and nothing to remember of what was read. */
   #reading: Reading | null = null;
   readonly #keepalive: Keepalive;
@@ -38,7 +39,8 @@ export class Connection extends Sending implements ReadingOwner {
   /** We have ended our direction of the transport. */
   #hasEnded = false;
 
-  readonly #closing = new Closing();
+  /** Made when the first Close is sent or comes. */
+  #closing: Closing | null = null;
 
   /**
    * @param deflate - where permessage-deflate was negotiated, for this connection alone
@@ -58,12 +60,34 @@ export class Connection extends Sending implements ReadingOwner {
   }
 
   protected get isOpen(): boolean {
-    return this.#state.isOpen;
+    return this.#machine === null;
+  }
+
+  private get state(): State {
+    return this.#machine === null ? STATE.OPEN : this.#machine.current;
+  }
+
+  private get isListening(): boolean {
+    return this.#machine === null || this.#machine.isListening;
+  }
+
+  private get isReceiving(): boolean {
+    return this.#machine === null || this.#machine.isReceiving;
+  }
+
+  private get machine(): StateMachine {
+    this.#machine ??= new StateMachine();
+    return this.#machine;
+  }
+
+  private get closing(): Closing {
+    this.#closing ??= new Closing();
+    return this.#closing;
   }
 
   get readyState(): ReadyState {
-    if (this.#state.isOpen) return READY_STATE.OPEN;
-    return this.#state.current === STATE.CLOSED ? READY_STATE.CLOSED : READY_STATE.CLOSING;
+    if (this.isOpen) return READY_STATE.OPEN;
+    return this.state === STATE.CLOSED ? READY_STATE.CLOSED : READY_STATE.CLOSING;
   }
 
   /** Milliseconds of the last Ping of the keepalive; NaN before there was one. */
@@ -73,7 +97,8 @@ export class Connection extends Sending implements ReadingOwner {
 
   /** When {@link tick} has something to do, in the time of the clock; `Infinity` for never. */
   get deadline(): number {
-    return Math.min(this.#closing.deadline, this.#keepalive.deadline);
+    const { deadline } = this.#keepalive;
+    return this.#closing === null ? deadline : Math.min(this.#closing.deadline, deadline);
   }
 
   // ── What happens to the transport ─────────────────────────────────────────────────────────
@@ -85,7 +110,7 @@ export class Connection extends Sending implements ReadingOwner {
    */
   receive(chunk: Buffer): void {
     // Section 7.1.7: after that, "an endpoint MUST NOT continue to attempt to process data".
-    if (!this.#state.isListening) return;
+    if (!this.isListening) return;
     this.#keepalive.hear();
     this.reading.intake.take(chunk);
     // An inflater speaks to the part that began with it.
@@ -110,13 +135,14 @@ export class Connection extends Sending implements ReadingOwner {
 
   /** The transport is gone in both directions. */
   receiveTransportClose(): void {
-    if (this.#state.current === STATE.CLOSED) return;
-    const wasClean = this.#state.current === STATE.CLOSED_CLEANLY;
-    this.#state.apply('TRANSPORT_CLOSED');
+    if (this.state === STATE.CLOSED) return;
+    const wasClean = this.state === STATE.CLOSED_CLEANLY;
+    this.machine.apply('TRANSPORT_CLOSED');
     this.stopMessages();
     this.outbound.discard();
-    this.#closing.stopTimeout();
-    this.#handler.onClose(this.#closing.code, this.#closing.reason, wasClean);
+    const { closing } = this;
+    closing.stopTimeout();
+    this.#handler.onClose(closing.code, closing.reason, wasClean);
   }
 
   /** The transport, whose `write` had returned false, takes more. */
@@ -143,12 +169,12 @@ export class Connection extends Sending implements ReadingOwner {
   /** Looks at the clock: sends the Ping that is due, or gives up a peer that is gone. */
   tick(): void {
     const now = this.#clock.now();
-    if (now >= this.#closing.deadline) {
+    if (this.#closing !== null && now >= this.#closing.deadline) {
       this.#closing.stopTimeout();
       this.transport.destroy();
       return;
     }
-    if (!this.#state.isOpen) return;
+    if (!this.isOpen) return;
     const step = this.#keepalive.advance(now, this.progress());
     if (step === 'dead') {
       this.terminate();
@@ -176,12 +202,12 @@ export class Connection extends Sending implements ReadingOwner {
    */
   close(code?: number, reason?: string, receives: boolean = false): void {
     const payload = encodeClosePayload(code, reason);
-    if (!this.#state.isOpen) {
-      if (!receives && this.#state.isReceiving) this.stopReceiving();
+    if (!this.isOpen) {
+      if (!receives && this.isReceiving) this.stopReceiving();
       return;
     }
-    this.#state.apply('SEND_CLOSE');
-    if (receives) this.#state.keepReceiving(true);
+    this.machine.apply('SEND_CLOSE');
+    if (receives) this.machine.keepReceiving(true);
     this.outbound.endMessages();
     this.#keepalive.stop();
     this.startCloseTimeout();
@@ -192,15 +218,15 @@ export class Connection extends Sending implements ReadingOwner {
 
   /** The peer's Close has to be read, whatever stands before it. */
   private stopReceiving(): void {
-    this.#state.keepReceiving(false);
+    this.#machine?.keepReceiving(false);
     this.reading.inbound.discardMessages();
     this.reading.intake.release();
   }
 
   /** Ends the connection at once, without a Close: the peer sees 1006, and so do we. */
   terminate(): void {
-    if (this.#state.current === STATE.CLOSED) return;
-    if (this.#state.isListening) this.#state.apply('FAIL');
+    if (this.state === STATE.CLOSED) return;
+    if (this.isListening) this.machine.apply('FAIL');
     this.stopMessages();
     this.outbound.discard();
     this.transport.destroy();
@@ -208,12 +234,12 @@ export class Connection extends Sending implements ReadingOwner {
 
   /** Fails the connection because our own side cannot go on (section 7.4.1: 1011). */
   failInternally(): void {
-    if (this.#state.isListening) this.fail(CLOSE_CODE.INTERNAL_ERROR, '');
+    if (this.isListening) this.fail(CLOSE_CODE.INTERNAL_ERROR, '');
   }
 
   /** Delivers no message until {@link resume}, and asks the transport to hold back. */
   pause(): void {
-    if (!this.#state.isReceiving || this.reading.intake.isPaused) return;
+    if (!this.isReceiving || this.reading.intake.isPaused) return;
     this.#keepalive.hearNothing(this.#clock.now());
     this.reading.intake.pause(true);
   }
@@ -241,14 +267,14 @@ export class Connection extends Sending implements ReadingOwner {
     ascii: boolean,
   ): void {
     // After our Close the peer may go on sending (section 5.5.1), and nobody listens any more.
-    if (!this.#state.isReceiving) return;
+    if (!this.isReceiving) return;
     this.#inHandler = true;
     this.#handler.onMessage(opcode, source, start, end, ascii);
     this.afterHandler();
   }
 
   onPiece(opcode: MessageOpcode, source: Buffer, start: number, end: number, last: boolean): void {
-    if (!this.#state.isReceiving) return;
+    if (!this.isReceiving) return;
     this.#inHandler = true;
     this.#handler.onPiece?.(opcode, source, start, end, last);
     this.afterHandler();
@@ -295,7 +321,7 @@ export class Connection extends Sending implements ReadingOwner {
     if (!isPing) this.#keepalive.hearPong(source, start, end, this.#clock);
     // Section 5.5.2: "unless it already received a Close frame". One that we sent changes nothing.
     else if (this.options.autoPong ?? true) this.outbound.sendPong(source, start, end);
-    if (!this.#state.isOpen) return;
+    if (!this.isOpen) return;
     this.#inHandler = true;
     this.#handler[isPing ? 'onPing' : 'onPong'](source, start, end);
     this.afterHandler();
@@ -304,22 +330,22 @@ export class Connection extends Sending implements ReadingOwner {
   /** Reads no more where the network does not take what the handler has just sent. */
   private afterHandler(): void {
     this.#inHandler = false;
-    if (this.#replied && this.isBlocked && this.#state.isOpen) {
+    if (this.#replied && this.isBlocked && this.isOpen) {
       this.reading.intake.congest(true);
     }
   }
 
   /** The peer's Close: section 5.5.1. */
   private onClose(source: Buffer, start: number, end: number): void {
-    this.#closing.read(source, start, end);
-    const mustAnswer = this.#state.isOpen;
-    this.#state.apply('RECEIVE_CLOSE');
+    this.closing.read(source, start, end);
+    const mustAnswer = this.isOpen;
+    this.machine.apply('RECEIVE_CLOSE');
     // "Any data received after it" is discarded (section 1.4).
     this.stopMessages();
     if (mustAnswer) {
       // "When sending a Close frame in response, the endpoint typically echos the status code."
       this.outbound.sendControl(OPCODE.CLOSE, source.subarray(start, Math.min(start + 2, end)));
-      this.#state.apply('SEND_CLOSE');
+      this.machine.apply('SEND_CLOSE');
       this.startCloseTimeout();
     }
     this.outbound.flush();
@@ -344,8 +370,8 @@ export class Connection extends Sending implements ReadingOwner {
    * @param closeCode - of the Close that tells the peer; null where there is no peer to tell
    */
   private fail(closeCode: number | null, reason: string): void {
-    const mayTell = this.#state.isOpen;
-    this.#state.apply('FAIL');
+    const mayTell = this.isOpen;
+    this.machine.apply('FAIL');
     this.stopMessages();
     this.startCloseTimeout();
     if (mayTell && closeCode !== null) {
@@ -370,7 +396,7 @@ export class Connection extends Sending implements ReadingOwner {
   }
 
   private startCloseTimeout(): void {
-    this.#closing.startTimeout(this.#clock.now() + this.options.closeTimeout);
+    this.closing.startTimeout(this.#clock.now() + this.options.closeTimeout);
   }
 
   // ── IntakeOwner: when bytes are decoded ───────────────────────────────────────────────────
@@ -413,8 +439,8 @@ export class Connection extends Sending implements ReadingOwner {
   /** The peer has ended its direction, and we have read all that came before. */
   onEnd(): void {
     // Without a Close there is nobody left to send one to.
-    if (this.#state.isListening) this.fail(null, '');
-    else if (this.#state.current === STATE.CLOSED_CLEANLY) this.endTransport();
+    if (this.isListening) this.fail(null, '');
+    else if (this.state === STATE.CLOSED_CLEANLY) this.endTransport();
   }
 
   // ── Sending ───────────────────────────────────────────────────────────────────────────────

@@ -21,6 +21,7 @@ import { SocketPromises, closedError } from './promises.ts';
 import type { CloseResult, NodeTransport, SocketEvents, SocketHooks } from './socket-events.ts';
 import type { ResolvedSocketOptions } from './socket-options.ts';
 import { READY_STATE, type ReadyState } from './state.ts';
+import { tellError } from './telling.ts';
 import type { Turn } from './waiting.ts';
 import { isPromiseLike } from './waiters.ts';
 
@@ -57,7 +58,7 @@ export class Endpoint implements ConnectionHandler, ConsumersOwner, TransportLis
   #head: Buffer | null = null;
   #timer: NodeJS.Timeout | null = null;
   /** When the timer fires; it is left alone as long as that is early enough. */
-  #timerAt = Number.POSITIVE_INFINITY;
+  #timerAt = 0;
 
   #promises: SocketPromises | null = null;
   /** How it ended, once the transport is gone. */
@@ -189,7 +190,6 @@ export class Endpoint implements ConnectionHandler, ConsumersOwner, TransportLis
 
   tick(): void {
     this.#timer = null;
-    this.#timerAt = Number.POSITIVE_INFINITY;
     this.connection.tick();
     this.schedule();
   }
@@ -197,12 +197,13 @@ export class Endpoint implements ConnectionHandler, ConsumersOwner, TransportLis
   /** Makes sure that a timer fires when the connection wants to look at the clock. */
   private schedule(): void {
     const { deadline } = this.connection;
-    if (deadline >= this.#timerAt && deadline !== Number.POSITIVE_INFINITY) return;
-    if (deadline === this.#timerAt) return;
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = null;
-    this.#timerAt = deadline;
+    if (this.#timer !== null) {
+      if (deadline !== Number.POSITIVE_INFINITY && this.#timerAt <= deadline) return;
+      clearTimeout(this.#timer);
+      this.#timer = null;
+    }
     if (deadline === Number.POSITIVE_INFINITY) return;
+    this.#timerAt = Math.floor(deadline);
     this.#timer = setTimeout(tick, Math.max(0, deadline - performance.now()), this);
     // The open transport keeps the process alive, and not the wait for its next Ping.
     this.#timer.unref();
@@ -480,32 +481,11 @@ export class Endpoint implements ConnectionHandler, ConsumersOwner, TransportLis
   }
 
   /**
-   * An 'error' that nobody listens to would end the process, and so would a listener that throws.
-   *
    * @param isOurs - whether it has to be heard by somebody: a mistake of the application, which
    *   nothing else tells
    */
   private tellError(error: Error, isOurs: boolean): void {
-    const hasHook = this.#hooks.error !== undefined;
-    const hasListener = this.#socket.listenerCount('error') > 0;
-    if (!hasHook && !hasListener) {
-      if (isOurs) this.#owner.onUnheard(error, this.#socket);
-      return;
-    }
-    try {
-      if (hasHook) catchRejection(this.#hooks.error(this.#socket, error));
-    } catch (thrown) {
-      warn(thrown);
-    }
-    try {
-      if (hasListener) this.#socket.emit('error', error);
-    } catch (thrown) {
-      warn(thrown);
-    }
+    const isHeard = tellError(this.#socket, this.#hooks, error);
+    if (!isHeard && isOurs) this.#owner.onUnheard(error, this.#socket);
   }
-}
-
-/** A hook for errors that is async and rejects: to tell it of its own error would never end. */
-function catchRejection(done: unknown): void {
-  if (isPromiseLike(done)) Promise.resolve(done).then(undefined, warn);
 }

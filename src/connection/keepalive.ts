@@ -32,7 +32,8 @@ export interface Progress {
   readonly deaf: boolean;
 }
 
-const NEVER = Number.POSITIVE_INFINITY;
+/** Stands for no deadline. Every connection has these numbers: what is a small integer takes no object. */
+const NEVER = 0;
 
 /** Our Pings carry their number, so that a Pong tells which of them it answers. */
 const PAYLOAD_SIZE = 4;
@@ -44,11 +45,11 @@ export class Keepalive {
   /** Since the last Ping, or the last look, the peer was not heard. */
   #listens = false;
   #heard = false;
-  /** When the last Ping was sent; the time until its Pong is the latency. */
-  #pingedAt = 0;
+  /** When the last Ping was sent; the time until its Pong is the latency. Null before there was one. */
+  #pingedAt: number | null = null;
   #count = 0;
   #unanswered = false;
-  #latency = Number.NaN;
+  #latency: number | null = null;
   /** What was known when we last looked. */
   #taken = 0;
   #waiting = 0;
@@ -56,16 +57,16 @@ export class Keepalive {
 
   constructor(options: KeepaliveOptions, now: number) {
     this.#options = options;
-    this.#deadline = options.pingInterval > 0 ? now + options.pingInterval : NEVER;
+    this.#deadline = options.pingInterval > 0 ? Math.ceil(now + options.pingInterval) : NEVER;
   }
 
   get deadline(): number {
-    return this.#deadline;
+    return this.#deadline === NEVER ? Number.POSITIVE_INFINITY : this.#deadline;
   }
 
   /** Milliseconds from the last answered Ping to its Pong; NaN before there was one. */
   get latency(): number {
-    return this.#latency;
+    return this.#latency ?? Number.NaN;
   }
 
   /** Bytes came. Called for every chunk, so it does not ask for the time. */
@@ -75,14 +76,14 @@ export class Keepalive {
 
   /** Looks at the time. After `'ping'`, {@link sent} is due. */
   advance(now: number, progress: Progress): KeepaliveStep {
-    if (now < this.#deadline) return 'nothing';
+    if (this.#deadline === NEVER || now < this.#deadline) return 'nothing';
     if (this.#listens && !this.#heard) return this.judge(now, progress);
 
-    const nextAt = this.#pingedAt + this.#options.pingInterval;
+    const nextAt = this.nextPingAt;
     if (this.#listens && now < nextAt) {
       // The peer was heard: whether or not that was the Pong, the next Ping is the next thing.
       this.#listens = false;
-      this.#deadline = nextAt;
+      this.#deadline = Math.ceil(nextAt);
       return 'nothing';
     }
     return this.ping(now);
@@ -94,7 +95,7 @@ export class Keepalive {
     this.#unanswered = true;
     this.#pingedAt = now;
     this.#count = (this.#count + 1) >>> 0;
-    this.#deadline = now + this.#options.pingTimeout;
+    this.#deadline = Math.ceil(now + this.#options.pingTimeout);
     return 'ping';
   }
 
@@ -118,20 +119,24 @@ export class Keepalive {
     const now = clock.now();
     this.#unanswered = false;
     this.#listens = false;
-    this.#latency = now - this.#pingedAt;
-    this.#deadline = Math.max(this.#pingedAt + this.#options.pingInterval, now);
+    this.#latency = now - this.#pingedAt!;
+    this.#deadline = Math.ceil(Math.max(this.nextPingAt, now));
+  }
+
+  private get nextPingAt(): number {
+    return (this.#pingedAt ?? 0) + this.#options.pingInterval;
   }
 
   /** We do not read from here on. */
   hearNothing(now: number): void {
-    this.#deafSince = now;
+    this.#deafSince = Math.ceil(now);
   }
 
   /** We read again: the time in which we did not is given back to the peer. */
   hearAgain(now: number): void {
     if (!this.#listens) return;
     const later = this.#deadline + now - this.#deafSince;
-    this.#deadline = Math.min(later, now + this.#options.pingTimeout);
+    this.#deadline = Math.ceil(Math.min(later, now + this.#options.pingTimeout));
   }
 
   /** The connection is closing: other deadlines hold from here on. */
@@ -149,9 +154,9 @@ export class Keepalive {
     const isUnknown = progress.deaf && progress.waiting === 0;
     if (!reads && !mayRead && !isUnknown) return 'dead';
     // We hear nothing; but where the peer is gone, its network answers what we send with a reset.
-    if (isUnknown && now >= this.#pingedAt + this.#options.pingInterval) return this.ping(now);
+    if (isUnknown && now >= this.nextPingAt) return this.ping(now);
     this.sent(progress);
-    this.#deadline = now + this.#options.pingTimeout;
+    this.#deadline = Math.ceil(now + this.#options.pingTimeout);
     return 'nothing';
   }
 }

@@ -96,10 +96,7 @@ export class Outbound {
     return this.#writer.takenSize;
   }
 
-  /**
-   * Whether all that was sent is gone, nobody waits, and nothing was counted: a new one would go on just
-   * as well.
-   */
+  /** Whether all is sent, nobody waits and nothing was counted: a new one would go on just as well. */
   get isForgettable(): boolean {
     const isUsed = this.mustWait || this.#latest !== null || this.#dropped > 0 || this.#isOver;
     const isWaitedFor = this.#messagesWait || this.#fragmentsWait;
@@ -113,11 +110,6 @@ export class Outbound {
       (!this.#writer.isBlocked &&
         (this.areMessagesDue() || this.areFragmentsDue() || this.isLatestDue()))
     );
-  }
-
-  /** Bytes that the network has not taken yet. */
-  get unsentSize(): number {
-    return this.#writer.unsentSize;
   }
 
   /**
