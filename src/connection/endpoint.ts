@@ -15,7 +15,7 @@ import { type TransportListener, bind } from './binding.ts';
 import { Connection } from './connection.ts';
 import { Consumers, type ConsumersOwner } from './consumers.ts';
 import type { ConnectionHandler, Role } from './handler.ts';
-import { copyBytes, ownBytes, ownPiece } from './payload.ts';
+import { copyBytes, ownBytes, ownBytesOfBlock, ownPiece } from './payload.ts';
 import type { PreparedMessage } from './prepared.ts';
 import { SocketPromises, closedError } from './promises.ts';
 import type { CloseResult, NodeTransport, SocketEvents, SocketHooks } from './socket-events.ts';
@@ -51,6 +51,7 @@ export class Endpoint implements ConnectionHandler, ConsumersOwner, TransportLis
   readonly #options: ResolvedSocketOptions;
   readonly #hooks: SocketHooks<unknown>;
   readonly #owner: EndpointOwner;
+  readonly #ownBytes: typeof ownBytes;
   /** Null where hooks take all messages, and none waits. */
   #consumers: Consumers | null = null;
 
@@ -87,6 +88,8 @@ export class Endpoint implements ConnectionHandler, ConsumersOwner, TransportLis
     this.#options = options;
     this.#hooks = hooks;
     this.#owner = owner;
+    // What a server sends is not masked; what comes out of zlib lies in memory that is used again.
+    this.#ownBytes = role === 'client' && deflate === null ? ownBytesOfBlock : ownBytes;
     this.connection = new Connection(role, transport, this, performance, options, deflate);
     if (hooks.stream !== undefined) this.connection.giveInPieces(true);
     bind(transport, this);
@@ -367,7 +370,8 @@ export class Endpoint implements ConnectionHandler, ConsumersOwner, TransportLis
       const text = ascii ? source.toString('latin1', start, end) : utf8ToString(source, start, end);
       this.consumers.receive(text, false);
     } else {
-      this.consumers.receive(ownBytes(source, start, end), opcode === OPCODE.BINARY);
+      const own = this.#ownBytes(source, start, end);
+      this.consumers.receive(own, opcode === OPCODE.BINARY);
     }
   }
 

@@ -129,6 +129,37 @@ export function ownBytes(source: Buffer, start: number, end: number): Buffer {
   return source.subarray(start, end);
 }
 
+/** Bytes of a chunk that are copied at once: as many as the pool of Node has. */
+const BLOCK_SIZE = SMALL_BUFFER;
+
+/** What is larger than this share of a block is copied for itself. */
+const LEAST_PER_BLOCK = 8;
+
+/** The last block that was copied, and the chunk in which it begins at `blockStart`. */
+let blockSource: Buffer | null = null;
+let blockStart = 0;
+let block: Buffer = Buffer.alloc(0);
+
+/**
+ * The same for a chunk that is not masked, and to which nobody writes any more: of its small messages,
+ * many are copied at once. That is cheaper than a copy of each, and keeps as much alive as a pool does.
+ * (A client that receives 32 bytes: 2.0 times cheaper than `ws`, and 2.9 times with this: bench/clients.mjs,
+ * `client-receive-32`.)
+ */
+export function ownBytesOfBlock(source: Buffer, start: number, end: number): Buffer {
+  const size = end - start;
+  if (isKeptAsView(size, source.length)) return ownBytes(source, start, end);
+  if (size * LEAST_PER_BLOCK > BLOCK_SIZE) return copyBytes(source, start, end);
+  if (source !== blockSource || start < blockStart || end > blockStart + block.length) {
+    block = Buffer.allocUnsafeSlow(Math.min(BLOCK_SIZE, source.length - start));
+    source.copy(block, 0, start);
+    markAsUntransferable(block.buffer);
+    blockStart = start;
+    blockSource = source.length <= MAX_LAST_SHARED ? source : null;
+  }
+  return block.subarray(start - blockStart, end - blockStart);
+}
+
 /** The same for pieces of a message, of which many may wait: they keep twice their size at the most. */
 export function ownPiece(source: Buffer, start: number, end: number): Buffer {
   return 2 * (end - start) >= source.length

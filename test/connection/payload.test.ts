@@ -9,6 +9,7 @@ import {
   isBytes,
   isKeptAsView,
   ownBytes,
+  ownBytesOfBlock,
   ownPiece,
   toBytes,
   toTextBytes,
@@ -212,6 +213,43 @@ describe('what a connection gives', () => {
       false,
     ]);
     expect(less.buffer.byteLength).toBeLessThanOrEqual(Buffer.poolSize);
+  });
+
+  it('is copied in blocks, where it is small in a large chunk that is not masked', () => {
+    const chunk = Buffer.from(Array.from({ length: 60_000 }, (_, i) => i & 0xff));
+    const expected = Buffer.from(chunk);
+    const given: [bytes: Buffer, start: number][] = [];
+    const sizes = [0, 1, 5, 40, 125, 1024, 1025, 1800, 3000];
+    for (
+      let start = 3, i = 0;
+      start + 3000 < chunk.length;
+      start += sizes[i++ % sizes.length]! + 2
+    ) {
+      const size = sizes[i % sizes.length]!;
+      given.push([ownBytesOfBlock(chunk, start, start + size), start]);
+    }
+    // What nobody has asked for in its order.
+    given.push([ownBytesOfBlock(chunk, 59_999, 60_000), 59_999], [ownBytesOfBlock(chunk, 1, 2), 1]);
+    for (const [bytes, start] of given) {
+      expect(bytes.equals(expected.subarray(start, start + bytes.length))).toBe(true);
+      const isView = bytes.length * 32 >= chunk.length;
+      expect(bytes.buffer === chunk.buffer).toBe(isView);
+      if (!isView) expect(bytes.buffer.byteLength).toBeLessThanOrEqual(Buffer.poolSize);
+    }
+    expect(new Set(given.map(([{ buffer }]) => buffer)).size).toBeLessThan(given.length / 3);
+  });
+
+  it('is copied from the chunk that it lies in, and not from one before', () => {
+    for (const size of [10_000, 100_000]) {
+      for (const letter of 'abc') {
+        const chunk = Buffer.alloc(size, letter);
+        const [first, second] = [ownBytesOfBlock(chunk, 5, 8), ownBytesOfBlock(chunk, 10, 12)];
+        chunk.fill('z');
+        expect([first.toString(), second.toString()]).toEqual([letter.repeat(3), letter.repeat(2)]);
+      }
+    }
+    const small = Buffer.from('abc');
+    expect(ownBytesOfBlock(small, 1, 2).buffer).toBe(small.buffer);
   });
 
   it('is a piece that keeps at most twice its size', () => {
