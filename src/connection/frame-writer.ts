@@ -132,20 +132,29 @@ export class FrameWriter {
 
   /** Puts one frame behind all that waits. */
   frame(first: number, data: string | Uint8Array): void {
-    if (this.encodesApart(data)) {
-      this.largeFrame(first, data);
-    } else {
-      const isText = typeof data === 'string';
-      const slab = isText ? this.claimForText(data) : this.claim(MAX_HEADER_SIZE + data.length);
-      const start = slab.end;
-      slab.end = isText
-        ? this.#encoder.encodeText(slab.bytes, slab.words, start, first, data)
-        : this.#encoder.encode(slab.bytes, slab.words, start, first, data);
-      this.#runEnd = slab.end;
-      this.#pendingSize += slab.end - start;
-    }
+    if (typeof data === 'string') this.frameText(first, data);
+    else this.frameBytes(first, data);
     // What waits stays below the size of a slab, and the first bytes leave while more is made.
     if (this.#pendingSize >= SLAB_SIZE) this.write();
+  }
+
+  private frameText(first: number, text: string): void {
+    const slab = this.claimForText(text);
+    if (slab === null) this.largeFrame(first, text);
+    else this.extend(slab, this.#encoder.encodeText(slab.bytes, slab.words, slab.end, first, text));
+  }
+
+  private frameBytes(first: number, bytes: Uint8Array): void {
+    const slab = this.claimForBytes(bytes);
+    if (slab === null) this.largeFrame(first, bytes);
+    else this.extend(slab, this.#encoder.encode(slab.bytes, slab.words, slab.end, first, bytes));
+  }
+
+  /** A frame was written to the end of the slab. */
+  private extend(slab: Slab, end: number): void {
+    this.#pendingSize += end - slab.end;
+    slab.end = end;
+    this.#runEnd = end;
   }
 
   /** The transport is gone: forgets what waits. */
@@ -154,15 +163,6 @@ export class FrameWriter {
     for (const { memory } of this.#parts ?? []) memory?.settle(true);
     this.#parts = null;
     this.#pendingSize = 0;
-  }
-
-  /**
-   * Whether a frame does not go into a slab. Bytes that are masked are copied in any case, and new
-   * memory costs more than room in a slab (23 KiB, 45 in a turn: 14 µs for each in a slab, 19 apart).
-   */
-  private encodesApart(data: string | Uint8Array): boolean {
-    if (typeof data === 'string' || !this.#encoder.masked) return isLarge(data);
-    return data.length > SLAB_SIZE - MAX_HEADER_SIZE;
   }
 
   /**
@@ -214,15 +214,26 @@ export class FrameWriter {
   }
 
   /**
-   * Room for the frame of a text: guessed for a short one, measured where a guess would leave much of a
-   * slab unused. A long one is not measured, which takes nearly as long as to encode it (64 KiB of
-   * mixed text on Node 20: 30 and 38 µs; bench/servers.mjs, `64k-text-strings`).
+   * Room for the frame of a text, null where it is too large: guessed for a short one, measured where a
+   * guess would leave much of a slab unused. A long one is not measured, which takes nearly as long as to
+   * encode it (64 KiB of mixed text on Node 20: 30 and 38 µs; bench/servers.mjs, `64k-text-strings`).
    */
-  private claimForText(text: string): Slab {
+  private claimForText(text: string): Slab | null {
     const most = maxTextFrameSize(text);
     if (text.length <= MEASURE_FROM) return this.claim(most);
     if (most < COPY_BELOW) return this.claim(MAX_HEADER_SIZE + Buffer.byteLength(text));
-    return this.claimOf(wideSlabWithRoom(most));
+    return most > WIDE_SLAB_SIZE ? null : this.claimOf(wideSlabWithRoom(most));
+  }
+
+  /**
+   * The same for bytes. Those that are masked are copied in any case, and new memory costs more than
+   * room in a slab (23 KiB, 45 in a turn: 14 µs for each in a slab, 19 apart).
+   */
+  private claimForBytes({ length }: Uint8Array): Slab | null {
+    const isLarge = this.#encoder.masked
+      ? length > SLAB_SIZE - MAX_HEADER_SIZE
+      : length >= COPY_BELOW;
+    return isLarge ? null : this.claim(MAX_HEADER_SIZE + length);
   }
 
   private claimOf(slab: Slab): Slab {
@@ -306,10 +317,4 @@ function copyExactly(bytes: Uint8Array): Buffer {
   const copy = Buffer.allocUnsafeSlow(bytes.length);
   copy.set(bytes);
   return copy;
-}
-
-/** Whether a payload is not copied into a slab. */
-function isLarge(data: string | Uint8Array): boolean {
-  if (typeof data === 'string') return maxTextFrameSize(data) > WIDE_SLAB_SIZE;
-  return data.length >= COPY_BELOW;
 }
