@@ -11,6 +11,7 @@ import type { PerMessageDeflate } from '../extension/permessage-deflate.ts';
 import { CLOSE_CODE } from '../frame/close-code.ts';
 import { type MessageOpcode, OPCODE } from '../frame/opcode.ts';
 import { utf8ToString } from '../frame/text.ts';
+import { Alarm, type Alarms } from './alarm.ts';
 import { type TransportListener, bind } from './binding.ts';
 import { Connection } from './connection.ts';
 import { Consumers, type ConsumersOwner } from './consumers.ts';
@@ -27,6 +28,8 @@ import { isPromiseLike } from './waiters.ts';
 
 /** Who made a socket. */
 export interface EndpointOwner {
+  /** Those of its sockets that look at the clock some time. Default: each is alone. */
+  readonly alarms?: Alarms | undefined;
   /** The transport is gone. Called before any listener is told. */
   onReleased(socket: EventEmitter<SocketEvents>): void;
   /** What the application threw, where the socket has neither a hook nor a listener for errors. */
@@ -38,7 +41,6 @@ const NO_HOOKS: SocketHooks<unknown> = {};
 
 const flush = (endpoint: Endpoint): void => endpoint.flush();
 const receiveHead = (endpoint: Endpoint): void => endpoint.receiveHead();
-const tick = (endpoint: Endpoint): void => endpoint.tick();
 const giveUp = (endpoint: Endpoint): void => endpoint.giveUp();
 const giveUpClosing = (endpoint: Endpoint): void => endpoint.connection.terminate();
 
@@ -57,9 +59,7 @@ export class Endpoint implements ConnectionHandler, ConsumersOwner, TransportLis
 
   /** What came behind the handshake, until it was read. */
   #head: Buffer | null = null;
-  #timer: NodeJS.Timeout | null = null;
-  /** When the timer fires; it is left alone as long as that is early enough. */
-  #timerAt = 0;
+  readonly #alarm: Alarm;
 
   #promises: SocketPromises | null = null;
   /** How it ended, once the transport is gone. */
@@ -92,6 +92,7 @@ export class Endpoint implements ConnectionHandler, ConsumersOwner, TransportLis
     this.#ownBytes = role === 'client' && deflate === null ? ownBytesOfBlock : ownBytes;
     this.connection = new Connection(role, transport, this, performance, options, deflate);
     if (hooks.stream !== undefined) this.connection.giveInPieces(true);
+    this.#alarm = new Alarm(this, owner.alarms ?? null);
     bind(transport, this);
     this.schedule();
   }
@@ -192,24 +193,13 @@ export class Endpoint implements ConnectionHandler, ConsumersOwner, TransportLis
   }
 
   tick(): void {
-    this.#timer = null;
     this.connection.tick();
     this.schedule();
   }
 
-  /** Makes sure that a timer fires when the connection wants to look at the clock. */
+  /** Makes sure that it looks at the clock when the connection wants to. */
   private schedule(): void {
-    const { deadline } = this.connection;
-    if (this.#timer !== null) {
-      if (deadline !== Number.POSITIVE_INFINITY && this.#timerAt <= deadline) return;
-      clearTimeout(this.#timer);
-      this.#timer = null;
-    }
-    if (deadline === Number.POSITIVE_INFINITY) return;
-    this.#timerAt = Math.floor(deadline);
-    this.#timer = setTimeout(tick, Math.max(0, deadline - performance.now()), this);
-    // The open transport keeps the process alive, and not the wait for its next Ping.
-    this.#timer.unref();
+    this.#alarm.set(this.connection.deadline);
   }
 
   // ── What the application wants ────────────────────────────────────────────────────────────

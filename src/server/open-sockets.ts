@@ -13,6 +13,7 @@
 
 import type { EventEmitter } from 'node:events';
 import { inspect } from 'node:util';
+import { Alarms } from '../connection/alarm.ts';
 import type { EndpointOwner } from '../connection/endpoint.ts';
 import type { SocketEvents } from '../connection/socket-events.ts';
 import { type AnyServerSocket, ServerSocket, type SocketRoute, routeOf } from './server-socket.ts';
@@ -42,6 +43,10 @@ export class OpenSocket implements EndpointOwner, SocketRoute {
     this.hooks = hooks;
   }
 
+  get alarms(): Alarms {
+    return this.#sockets.alarms;
+  }
+
   isIn(sockets: OpenSockets): boolean {
     return this.#sockets === sockets && this.socket !== null;
   }
@@ -56,6 +61,8 @@ export class OpenSocket implements EndpointOwner, SocketRoute {
 }
 
 export class OpenSockets implements ReadonlySet<AnyServerSocket> {
+  /** Of those that are in no hurry. */
+  readonly alarms: Alarms = new Alarms();
   readonly #owner: OpenSocketsOwner;
   #first: OpenSocket | null = null;
   #last: OpenSocket | null = null;
