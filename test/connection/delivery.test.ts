@@ -68,6 +68,30 @@ describe('a delivery', () => {
     expect([delivery.isIdle, delivery.hasWaiting, delivery.isBusy]).toEqual([true, false, false]);
   });
 
+  it('can be forgotten where nothing waits and nobody is busy', async () => {
+    const { owner, delivery } = make();
+    const during: boolean[] = [];
+    const gate = new Gate();
+    owner.during = (message) => {
+      during.push(delivery.isForgettable);
+      return message === 'slow' ? gate.passed : null;
+    };
+    delivery.deliver('text', false, 4);
+    expect([during, delivery.isForgettable]).toEqual([[false], true]);
+    delivery.deliver('slow', false, 4);
+    expect(delivery.isForgettable).toBe(false);
+    gate.open();
+    await settled();
+    expect(delivery.isForgettable).toBe(true);
+    owner.isReady = false;
+    for (const message of ['fills', 'the', 'queue']) delivery.deliver(message, false, 4);
+    expect([delivery.isFull, delivery.isForgettable]).toEqual([true, false]);
+    delivery.clear();
+    expect(delivery.isForgettable).toBe(true);
+    delivery.discard();
+    expect(delivery.isForgettable).toBe(false);
+  });
+
   it('keeps messages where nobody takes them, and gives them out in order', () => {
     const { owner, delivery } = make(false);
     for (const message of ['one', 'two']) delivery.deliver(message, false, 3);

@@ -382,3 +382,40 @@ describe('stop', () => {
     expect(transport.calls.slice(calls)).toEqual([]);
   });
 });
+
+describe('an intake', () => {
+  it('can be forgotten when it has nothing to do', () => {
+    expect(intake.isForgettable).toBe(true);
+    const during: boolean[] = [];
+    when('b', () => during.push(intake.isForgettable));
+    take('abc');
+    expect([during, intake.isForgettable]).toEqual([[false], true]);
+  });
+
+  it.each<[string, () => void, () => void]>([
+    ['is paused', () => intake.pause(true), () => intake.pause(false)],
+    ['is congested', () => intake.congest(true), () => intake.congest(false)],
+    ['waits for what is worked at', () => intake.wait(), () => intake.goOn(() => {})],
+  ])('must be kept while it %s, and while it holds bytes for that', (_, hold, goOn) => {
+    hold();
+    expect(intake.isForgettable).toBe(false);
+    goOn();
+    expect(intake.isForgettable).toBe(true);
+    when('a', hold);
+    take('abc');
+    expect([owner.log.at(-2), intake.isForgettable]).toEqual(['a', false]);
+    goOn();
+    expect(intake.isForgettable).toBe(true);
+  });
+
+  it('must be kept where the transport ended behind what it holds, and when it was stopped', () => {
+    intake.pause(true);
+    take('abc');
+    intake.end();
+    expect(intake.isForgettable).toBe(false);
+    intake.pause(false);
+    expect(owner.log).toBe('abc|$');
+    intake.stop();
+    expect(intake.isForgettable).toBe(false);
+  });
+});

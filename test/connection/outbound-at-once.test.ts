@@ -154,3 +154,77 @@ describe('with a compressor', () => {
     expect(sent(outbound, transport)).toEqual([]);
   });
 });
+
+describe('what sends', () => {
+  it('can be forgotten when all is gone, and nothing has to be remembered', () => {
+    const { outbound, transport } = open();
+    expect(outbound.isForgettable).toBe(true);
+    outbound.sendMessage(TEXT, 'text');
+    expect(outbound.isForgettable).toBe(false);
+    outbound.flush();
+    expect([outbound.isForgettable, outbound.takenSize]).toEqual([true, 6]);
+    transport.stuck = true;
+    outbound.sendMessage(TEXT, 'stays');
+    outbound.flush();
+    expect([outbound.isForgettable, outbound.takenSize]).toEqual([false, 6]);
+    transport.unstick();
+    expect([outbound.isForgettable, outbound.takenSize]).toEqual([true, 13]);
+  });
+
+  it('must be kept where the transport has asked for a pause, until it drains', () => {
+    const { outbound, transport } = open();
+    block(outbound, transport);
+    transport.unstick();
+    expect(outbound.isForgettable).toBe(false);
+    outbound.drain();
+    expect(outbound.isForgettable).toBe(true);
+  });
+
+  it('must be kept within a message', () => {
+    const { outbound } = open();
+    outbound.beginMessage();
+    expect(outbound.isForgettable).toBe(false);
+    outbound.sendFragment(TEXT, 'first', false);
+    outbound.flush();
+    expect(outbound.isForgettable).toBe(false);
+    outbound.sendFragment(TEXT, 'last', true);
+    outbound.flush();
+    expect(outbound.isForgettable).toBe(true);
+  });
+
+  it('must be kept with a message, and for those who were told to wait', () => {
+    const { outbound, transport } = open({ highWaterMark: 0 });
+    block(outbound, transport);
+    expect([outbound.hasRoom(), outbound.hasFragmentRoom(0)]).toEqual([false, false]);
+    transport.unstick();
+    expect(outbound.isForgettable).toBe(false);
+    expect(outbound.drain()).toBe(true);
+    expect(outbound.isForgettable).toBe(true);
+  });
+
+  it.each(['drop', 'latest'] as const)('must be kept where it may %s a message', (policy) => {
+    const transport = new MemoryTransport();
+    const limits = { ...LIMITS, backpressurePolicy: policy };
+    const outbound = new Outbound(false, transport, limits, true);
+    block(outbound, transport);
+    expect(outbound.sendMessage(TEXT, 'no room')).toBe(policy === 'drop' ? DROPPED : SENT);
+    transport.unstick();
+    outbound.drain();
+    outbound.flush();
+    expect([outbound.dropped, outbound.isForgettable]).toEqual(
+      policy === 'drop' ? [1, false] : [0, true],
+    );
+  });
+
+  it('must be kept when its messages have ended', () => {
+    const { outbound } = open();
+    outbound.endMessages();
+    expect(outbound.isForgettable).toBe(false);
+  });
+
+  it('must be kept where it compresses: its contexts remember', () => {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- nothing is asked of it
+    const { outbound } = open({}, {} as Deflating);
+    expect(outbound.isForgettable).toBe(false);
+  });
+});

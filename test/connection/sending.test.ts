@@ -1,4 +1,6 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import type { ConnectionOptions } from '../../src/connection/handler.ts';
+import { Outbound } from '../../src/connection/outbound.ts';
 import { PreparedMessage } from '../../src/connection/prepared.ts';
 import { readFrames } from '../support/bytes.ts';
 import { DeflateConnection } from '../support/deflate-connection.ts';
@@ -6,6 +8,10 @@ import { OpenConnection, ROLES } from '../support/open-connection.ts';
 
 const TEXT = 1;
 const BINARY = 2;
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
 
 describe.each(ROLES)('what a %s sends', (role) => {
   function sentBy(open: OpenConnection): string[] {
@@ -119,5 +125,112 @@ describe.each(ROLES)('what a %s sends', (role) => {
     expect(() => connection.sendFragment(TEXT, 5 as unknown as string, true)).toThrow(TypeError);
     expect(() => connection.ping(Buffer.alloc(126))).toThrow(RangeError);
     expect(open.sent()).toEqual([]);
+  });
+});
+
+describe.each(ROLES)('a %s that has sent all', (role) => {
+  /** The connection, and who sends for it: another one each time that it was forgotten. */
+  function open(options: Partial<ConnectionOptions> = {}) {
+    const one = new OpenConnection(role, options);
+    const flushes = vi.spyOn(Outbound.prototype, 'flush');
+    const made = (): number => new Set(flushes.mock.contexts).size;
+    const { connection, transport, clock } = one;
+    return { connection, transport, clock, made };
+  }
+
+  it('does without what it sent by, and makes it again', () => {
+    const { connection, transport, made } = open();
+    for (const text of ['one', 'two']) {
+      expect(connection.send(TEXT, text)).toBe(true);
+      connection.flush();
+    }
+    expect(made()).toBe(2);
+    expect(readFrames(transport.wire).map(({ payload }) => payload.toString())).toEqual([
+      'one',
+      'two',
+    ]);
+  });
+
+  it('says the same without it as with it', () => {
+    const { connection, transport } = open();
+    const answers = (): unknown[] => [
+      connection.bufferedAmount,
+      connection.dropped,
+      connection.hasRoom(),
+      connection.isInMessage,
+      connection.isBlocked,
+    ];
+    const nothing = [0, 0, true, false, false];
+    expect(answers()).toEqual(nothing);
+    connection.send(TEXT, 'text');
+    expect(connection.bufferedAmount).toBe(role === 'server' ? 6 : 10);
+    connection.flush();
+    expect(answers()).toEqual(nothing);
+    // What somebody else has written.
+    transport.writableLength = 30;
+    expect(connection.bufferedAmount).toBe(30);
+    transport.writableLength = 0;
+    connection.flush();
+    connection.receiveDrain();
+    expect(answers()).toEqual(nothing);
+  });
+
+  it('keeps it as long as the network has not taken all, and for those who wait', () => {
+    const { connection, transport, made } = open({ highWaterMark: 0 });
+    transport.highWaterMark = 0;
+    transport.stuck = true;
+    expect(connection.send(TEXT, 'waits')).toBe(false);
+    connection.flush();
+    connection.send(TEXT, 'behind');
+    connection.flush();
+    expect([made(), connection.isBlocked]).toEqual([1, true]);
+    transport.unstick();
+    connection.receiveDrain();
+    expect([made(), connection.isBlocked]).toEqual([1, false]);
+    connection.send(TEXT, 'again');
+    connection.flush();
+    expect(made()).toBe(2);
+  });
+
+  it('keeps it while a message is under way, and where something was dropped', () => {
+    const limits = { maxBackpressure: 10, backpressurePolicy: 'drop' } as const;
+    const { connection, transport, made } = open(limits);
+    connection.beginMessage();
+    connection.sendFragment(TEXT, 'first', false);
+    connection.flush();
+    connection.sendFragment(TEXT, 'last', true);
+    connection.flush();
+    expect([made(), readFrames(transport.wire).length]).toEqual([1, 2]);
+    transport.highWaterMark = 0;
+    transport.stuck = true;
+    connection.send(TEXT, 'fits, alone');
+    connection.flush();
+    connection.send(TEXT, 'does not');
+    transport.unstick();
+    connection.receiveDrain();
+    connection.send(TEXT, 'later');
+    connection.flush();
+    expect([made(), connection.dropped]).toEqual([2, 1]);
+  });
+
+  it('knows of all that the network took: a peer that reads is alive, though it is silent', () => {
+    const { connection, transport, clock } = open({ pingInterval: 100, pingTimeout: 50 });
+    const wait = (milliseconds: number): void => {
+      clock.advance(milliseconds);
+      connection.tick();
+    };
+    connection.send(TEXT, 'x'.repeat(20_000));
+    connection.flush();
+    transport.stuck = true;
+    connection.send(TEXT, 'x'.repeat(20_000));
+    connection.flush();
+    wait(100);
+    transport.unstick();
+    connection.receiveDrain();
+    wait(50);
+    expect(transport.destroyed).toBe(false);
+    // Now nothing waits that it could read.
+    wait(50);
+    expect(transport.destroyed).toBe(true);
   });
 });

@@ -326,10 +326,17 @@ class Watched {
         connection.receiveTransportClose();
         break;
       case 'flush':
+        this.attempt(() => connection.flush());
+        break;
       case 'pause':
+        connection.pause();
+        break;
       case 'resume':
+        this.attempt(() => connection.resume());
+        break;
       case 'terminate':
-        this.attempt(() => connection[step.do]());
+        connection.terminate();
+        break;
     }
   }
 }

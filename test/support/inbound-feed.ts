@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
 import { Inbound, type InboundLimits, type MessageSink } from '../../src/connection/inbound.ts';
+import { ProtocolError } from '../../src/errors.ts';
 import { hex } from './bytes.ts';
 
 /** Writes down what an {@link Inbound} found. */
@@ -89,4 +90,10 @@ export function violationOf(step: () => void): unknown {
 /** The `ProtocolError` that is expected. */
 export function breach(code: string, closeCode: number): unknown {
   return expect.objectContaining({ name: 'ProtocolError', code, closeCode });
+}
+
+/** The code of the `ProtocolError` that a call throws. */
+export function violationCode(step: () => void): unknown {
+  const error = violationOf(step);
+  return error instanceof ProtocolError ? error.code : error;
 }
