@@ -161,8 +161,8 @@ export class Connection extends Sending implements ReadingOwner {
   /** Gives the transport all that waits. Due in the turn in which `onPending` was called. */
   flush(): void {
     this.#announced = false;
-    if (!this.isPending) return;
-    if (this.outbound.flush()) this.tellDrain();
+    if (this.isPending && this.outbound.flush()) this.tellDrain();
+    // Also what left without a flush: a large frame at once, and what the network took meanwhile.
     this.forgetSent();
   }
 
