@@ -27,8 +27,13 @@ export class PreparedMessage {
   readonly data: Uint8Array;
   /** The whole unmasked frame. */
   readonly frame: Uint8Array;
-  /** Where that lies, if it was framed to be sent at once: behind the one before it. */
+  /**
+   * Where that lies, if it was framed to be sent at once: behind the one before it.
+   *
+   * @internal
+   */
   readonly page: SharedPage | null = null;
+  /** @internal */
   readonly pageStart: number = 0;
   /**
    * The same compressed, for each kind of compressor that its connections have; or who waits for
@@ -39,10 +44,15 @@ export class PreparedMessage {
   #kept: PreparedMessage | null = null;
 
   /**
-   * @param passes - whether it is sent at once, to be forgotten then: what is kept must not keep the
-   *   frames of others in memory. Default: false
    * @throws {TypeError} for data that is neither a string nor bytes
    */
+  constructor(data: string | Bytes);
+  /**
+   * @param passes - whether it is sent at once, to be forgotten then: what is kept must not keep the
+   *   frames of others in memory. Default: false
+   * @internal
+   */
+  constructor(data: string | Bytes, passes?: boolean);
   constructor(data: string | Bytes, passes: boolean = false) {
     this.opcode = typeof data === 'string' ? OPCODE.TEXT : OPCODE.BINARY;
     const payload = typeof data === 'string' ? data : toBytes(data);
@@ -63,6 +73,8 @@ export class PreparedMessage {
   /**
    * The same, to be kept for a while: a page would keep the frames of others in memory with it. One for
    * all who keep it.
+   *
+   * @internal
    */
   keep(): PreparedMessage {
     if (this.page === null) return this;
@@ -79,6 +91,7 @@ export class PreparedMessage {
    *
    * @param later - is given it where it is worked at elsewhere
    * @returns null where `later` will be called
+   * @internal
    */
   deflated(deflate: PerMessageDeflate, later: Waiting): Uint8Array | null {
     const frames = (this.#deflated ??= new Map<string, Uint8Array | Waiting[]>());

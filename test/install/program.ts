@@ -2,7 +2,13 @@
 // what its `upgrade` answers. Prints `ok`, and ends by itself. Compiled and run by
 // scripts/check-install.mjs in a folder of its own, where the package is installed.
 import { deepEqual, equal, ok } from 'node:assert/strict';
-import { type Socket, WebSocketServer, type WebSocketServerOptions, connect } from 'tautline';
+import {
+  PreparedMessage,
+  type Socket,
+  WebSocketServer,
+  type WebSocketServerOptions,
+  connect,
+} from 'tautline';
 import { CLOSE_CODE, type MessageOpcode, OPCODE } from 'tautline/protocol';
 
 const BYTES = Buffer.from([0, 1, 254, 255]);
@@ -32,7 +38,9 @@ ok(address !== null && typeof address === 'object');
 
 const socket: Socket = await connect(`ws://127.0.0.1:${address.port}/chat/7`);
 socket.send('hello');
-socket.send(BYTES);
+socket.send(new PreparedMessage(BYTES));
+// @ts-expect-error -- where a frame lies is not for applications
+equal(new PreparedMessage('prepared').page, null);
 const echoes: (string | Buffer)[] = [];
 for await (const message of socket) {
   echoes.push(message);
