@@ -5,8 +5,8 @@
 //
 //   npm run bench -- clients --only send --rounds 5
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { compare } from './shared/compare.mjs';
+import { NO_INSTALL, readFlags } from './shared/flags.mjs';
 import { interleave, sampleOf } from './shared/measure.mjs';
 import { installPeers, isInstalled, versionsOf } from './shared/peers.mjs';
 import { processTime } from './shared/process-time.mjs';
@@ -15,18 +15,7 @@ import { writeResults } from './shared/results.mjs';
 import { among, holding } from './shared/select.mjs';
 import { showComparison } from './shared/table.mjs';
 
-const { values: flags } = parseArgs({
-  options: {
-    rounds: { type: 'string', default: '3' },
-    seconds: { type: 'string', default: '0.9' },
-    warmup: { type: 'string', default: '0.6' },
-    only: { type: 'string', default: '' },
-    peers: { type: 'string', default: '' },
-    node: { type: 'string', default: process.execPath },
-    'no-install': { type: 'boolean', default: false },
-    json: { type: 'string', default: '' },
-  },
-});
+const flags = readFlags({ seconds: '0.9', warmup: '0.6' }, NO_INSTALL);
 
 const WORKLOADS = {
   'client-echo': { title: 'pipelined echo 16×64, 32 B text', kind: 'echo' },

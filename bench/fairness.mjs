@@ -3,9 +3,9 @@
 // load generator, on a processor of its own, is all of them.
 //
 //   npm run bench -- fairness [--floods 4]
-import { parseArgs } from 'node:util';
 import { burstOf } from './load/bursts.mjs';
 import { loadGenerator } from './load/build.mjs';
+import { LOAD, readFlags } from './shared/flags.mjs';
 import { Measurement, interleave } from './shared/measure.mjs';
 import { serversOf, versionsOf } from './shared/peers.mjs';
 import { isPinned } from './shared/processes.mjs';
@@ -14,19 +14,13 @@ import { among, holding } from './shared/select.mjs';
 import { median, round } from './shared/statistics.mjs';
 import { TEXT_32 } from './workloads.mjs';
 
-const { values: flags } = parseArgs({
-  options: {
-    rounds: { type: 'string', default: '3' },
-    seconds: { type: 'string', default: '2' },
-    warmup: { type: 'string', default: '0.5' },
-    only: { type: 'string', default: '' },
-    peers: { type: 'string', default: '' },
+const flags = readFlags(
+  { seconds: '2', warmup: '0.5' },
+  {
+    ...LOAD,
     floods: { type: 'string', default: '4' },
-    node: { type: 'string', default: process.execPath },
-    load: { type: 'string', default: '' },
-    json: { type: 'string', default: '' },
   },
-});
+);
 
 const floods = Number(flags.floods);
 const FLOOD = burstOf(Buffer.alloc(1), 8192);

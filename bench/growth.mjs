@@ -4,10 +4,10 @@
 //
 //   npm run bench -- growth --only fragments
 import { readFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
 import { burstOf, fragmentsOf } from './load/bursts.mjs';
 import { loadGenerator } from './load/build.mjs';
 import { compare } from './shared/compare.mjs';
+import { LOAD, readFlags } from './shared/flags.mjs';
 import { Measurement, interleave } from './shared/measure.mjs';
 import { serversOf, versionsOf } from './shared/peers.mjs';
 import { isPinned } from './shared/processes.mjs';
@@ -15,19 +15,13 @@ import { writeResults } from './shared/results.mjs';
 import { among, holding } from './shared/select.mjs';
 import { TEXT_32 } from './workloads.mjs';
 
-const { values: flags } = parseArgs({
-  options: {
-    rounds: { type: 'string', default: '3' },
-    seconds: { type: 'string', default: '0.4' },
-    warmup: { type: 'string', default: '0.3' },
-    only: { type: 'string', default: '' },
-    peers: { type: 'string', default: '' },
+const flags = readFlags(
+  { seconds: '0.4', warmup: '0.3' },
+  {
+    ...LOAD,
     most: { type: 'string', default: '' },
-    node: { type: 'string', default: process.execPath },
-    load: { type: 'string', default: '' },
-    json: { type: 'string', default: '' },
   },
-});
+);
 
 const FRAGMENT = 16;
 const echo = { mode: 'echo', kind: 'echo', connections: 1 };

@@ -5,9 +5,9 @@
 // much of its core the load generator took.
 //
 //   npm run bench -- servers --rounds 5 --only pipelined --peers tautline,ws,uws
-import { parseArgs } from 'node:util';
 import { loadGenerator } from './load/build.mjs';
 import { compare } from './shared/compare.mjs';
+import { LOAD, NO_INSTALL, readFlags } from './shared/flags.mjs';
 import { Measurement, interleave } from './shared/measure.mjs';
 import { installPeers, isInstalled, serversOf, versionsOf } from './shared/peers.mjs';
 import { isPinned } from './shared/processes.mjs';
@@ -16,19 +16,7 @@ import { among, holding } from './shared/select.mjs';
 import { showComparison } from './shared/table.mjs';
 import { WORKLOADS } from './workloads.mjs';
 
-const { values: flags } = parseArgs({
-  options: {
-    rounds: { type: 'string', default: '3' },
-    seconds: { type: 'string', default: '0.9' },
-    warmup: { type: 'string', default: '0.6' },
-    only: { type: 'string', default: '' },
-    peers: { type: 'string', default: '' },
-    node: { type: 'string', default: process.execPath },
-    load: { type: 'string', default: '' },
-    'no-install': { type: 'boolean', default: false },
-    json: { type: 'string', default: '' },
-  },
-});
+const flags = readFlags({ seconds: '0.9', warmup: '0.6' }, { ...LOAD, ...NO_INSTALL });
 
 const servers = serversOf(flags.node);
 
