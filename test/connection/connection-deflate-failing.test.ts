@@ -1,14 +1,7 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { PreparedMessage } from '../../src/connection/prepared.ts';
 import { READY_STATE } from '../../src/connection/state.ts';
-import {
-  DEFLATING_ROLES,
-  DeflateConnection,
-  type DeflateSetup,
-  JobWatch,
-  noise,
-  short,
-} from '../support/deflate-connection.ts';
+import { DEFLATING_ROLES, followConnections, noise, short } from '../support/deflate-connection.ts';
 
 const TEXT = 1;
 const CLOSE = 8;
@@ -16,30 +9,13 @@ const CLOSE = 8;
 /** More than is compressed at once. */
 const LARGE = noise(40_000);
 
-const opened: DeflateConnection[] = [];
-let jobs: JobWatch;
-
-beforeEach(() => {
-  jobs = new JobWatch();
-});
-
-afterEach(async () => {
-  for (const one of opened.splice(0)) one.end();
-  await jobs.idle();
-  vi.restoreAllMocks();
-});
+const connections = followConnections();
+const { jobs } = connections;
 
 describe.each(DEFLATING_ROLES)(
   'a $role whose zlib fails, with $engine,',
   ({ role, keepContexts }) => {
-    function open(setup: DeflateSetup = {}): DeflateConnection {
-      const one = new DeflateConnection(role, {
-        ...setup,
-        options: { keepContexts, ...setup.options },
-      });
-      opened.push(one);
-      return one;
-    }
+    const open = connections.opener(role, keepContexts);
 
     it('fails the connection at a fragment: nothing of the message follows', () => {
       const one = open();

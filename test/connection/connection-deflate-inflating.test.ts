@@ -1,15 +1,13 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { Connection } from '../../src/connection/connection.ts';
 import { resolveLimits } from '../../src/connection/limits.ts';
 import { READY_STATE } from '../../src/connection/state.ts';
 import { type RawFrame, closeBody, hex, peerFrame } from '../support/bytes.ts';
 import {
   DEFLATING_ROLES,
-  DeflateConnection,
-  type DeflateSetup,
-  JobWatch,
   ReferencePeer,
   createDeflate,
+  followConnections,
   noise,
   short,
 } from '../support/deflate-connection.ts';
@@ -27,30 +25,13 @@ const [LARGE_ENTRY] = short([`text ${LARGE}`]);
 /** So much that comes out of little is given out in several turns. */
 const WIDE = 'x'.repeat(900_000);
 
-const opened: DeflateConnection[] = [];
-let jobs: JobWatch;
-
-beforeEach(() => {
-  jobs = new JobWatch();
-});
-
-afterEach(async () => {
-  for (const one of opened.splice(0)) one.end();
-  await jobs.idle();
-  vi.restoreAllMocks();
-});
+const connections = followConnections();
+const { jobs } = connections;
 
 describe.each(DEFLATING_ROLES)(
   'a large message that a $role inflates in a thread with $engine',
   ({ role, keepContexts }) => {
-    function open(setup: DeflateSetup = {}): DeflateConnection {
-      const one = new DeflateConnection(role, {
-        ...setup,
-        options: { keepContexts, ...setup.options },
-      });
-      opened.push(one);
-      return one;
-    }
+    const open = connections.opener(role, keepContexts);
 
     const CLOSE_FRAME: RawFrame = { opcode: CLOSE, payload: closeBody(1000, 'bye') };
 

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { READY_STATE } from '../../src/connection/state.ts';
 import { closeBody, cuts, hex, peerFrame } from '../support/bytes.ts';
 import {
@@ -6,6 +6,7 @@ import {
   DeflateConnection,
   type DeflateSetup,
   createDeflate,
+  followConnections,
   noise,
   short,
 } from '../support/deflate-connection.ts';
@@ -20,22 +21,10 @@ const PONG = 10;
 /** More than is inflated at once, compressed. */
 const LARGE = noise(60_000);
 
-const opened: DeflateConnection[] = [];
-
-afterEach(() => {
-  for (const one of opened.splice(0)) one.end();
-  vi.restoreAllMocks();
-});
+const connections = followConnections();
 
 describe.each(DEFLATING_ROLES)('a $role that inflates with $engine', ({ role, keepContexts }) => {
-  function open(setup: DeflateSetup = {}): DeflateConnection {
-    const one = new DeflateConnection(role, {
-      ...setup,
-      options: { keepContexts, ...setup.options },
-    });
-    opened.push(one);
-    return one;
-  }
+  const open = connections.opener(role, keepContexts);
 
   it('reads compressed messages among plain ones', () => {
     const one = open();
@@ -337,9 +326,7 @@ describe.each(DEFLATING_ROLES)('a $role that inflates with $engine', ({ role, ke
 
 describe.each(ROLES)('a %s that inflates as the bytes come', (role) => {
   function open(setup: DeflateSetup = {}): DeflateConnection {
-    const one = new DeflateConnection(role, setup);
-    opened.push(one);
-    return one;
+    return connections.add(new DeflateConnection(role, setup));
   }
 
   it('fails with 1007 for invalid UTF-8 before the message ends', () => {

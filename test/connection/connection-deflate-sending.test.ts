@@ -1,12 +1,11 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { PreparedMessage } from '../../src/connection/prepared.ts';
 import { READY_STATE } from '../../src/connection/state.ts';
 import { closeBody, readFrames } from '../support/bytes.ts';
 import {
   DEFLATING_ROLES,
   DeflateConnection,
-  type DeflateSetup,
-  JobWatch,
+  followConnections,
   noise,
   short,
 } from '../support/deflate-connection.ts';
@@ -21,28 +20,11 @@ const PING = 9;
 const LARGE = noise(40_000);
 const [DEFLATED, PLAIN] = short([`deflated ${LARGE}`, `plain ${LARGE}`]);
 
-const opened: DeflateConnection[] = [];
-let jobs: JobWatch;
-
-beforeEach(() => {
-  jobs = new JobWatch();
-});
-
-afterEach(async () => {
-  for (const one of opened.splice(0)) one.end();
-  await jobs.idle();
-  vi.restoreAllMocks();
-});
+const connections = followConnections();
+const { jobs } = connections;
 
 describe.each(DEFLATING_ROLES)('a $role that compresses with $engine', ({ role, keepContexts }) => {
-  function open(setup: DeflateSetup = {}): DeflateConnection {
-    const one = new DeflateConnection(role, {
-      ...setup,
-      options: { keepContexts, ...setup.options },
-    });
-    opened.push(one);
-    return one;
-  }
+  const open = connections.opener(role, keepContexts);
 
   it('sets RSV1 on what is compressed, in one frame, and the peer reads it', () => {
     const one = open();
@@ -447,8 +429,7 @@ describe.each(ROLES)('the end of a %s', (role) => {
 
   it.each(ends)('frees the memory of zlib: %s', (_, end) => {
     const limits = { maxBackpressure: 1_000, highWaterMark: 1_000 };
-    const one = new DeflateConnection(role, { limits });
-    opened.push(one);
+    const one = connections.add(new DeflateConnection(role, { limits }));
     one.connection.send(TEXT, 'x');
     one.receiveFrames(one.peer.frame('y'));
     const close = vi.spyOn(one.deflate, 'close');

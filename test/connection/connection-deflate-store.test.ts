@@ -1,28 +1,17 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { PreparedMessage } from '../../src/connection/prepared.ts';
 import {
   DEFLATING_ROLES,
   DeflateConnection,
-  JobWatch,
+  followConnections,
   noise,
 } from '../support/deflate-connection.ts';
 
 const TEXT = 1;
 const LARGE = noise(200_000);
 
-const opened: DeflateConnection[] = [];
-let jobs: JobWatch;
-
-beforeEach(() => {
-  jobs = new JobWatch();
-});
-
-afterEach(async () => {
-  for (const one of opened.splice(0)) one.end();
-  await jobs.idle();
-  vi.restoreAllMocks();
-});
+const connections = followConnections();
 
 describe.each(DEFLATING_ROLES)(
   'the handlers of a $role with $engine, and what an AsyncLocalStorage holds',
@@ -34,8 +23,7 @@ describe.each(DEFLATING_ROLES)(
       const terms = { ownTakeover: false, peerTakeover: false };
       const make = (): DeflateConnection =>
         new DeflateConnection(role, { options: { keepContexts, memoryLevel: 3 }, terms });
-      const one = storage.run(name, make);
-      opened.push(one);
+      const one = connections.add(storage.run(name, make));
       const stores: unknown[] = [];
       one.during.onMessage = () => stores.push(storage.getStore());
       return { one, stores };

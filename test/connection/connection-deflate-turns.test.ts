@@ -1,29 +1,17 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { PreparedMessage } from '../../src/connection/prepared.ts';
 import type { RawFrame } from '../support/bytes.ts';
 import {
   DEFLATING_ROLES,
   DeflateConnection,
-  type DeflateSetup,
-  JobWatch,
+  followConnections,
 } from '../support/deflate-connection.ts';
 
 const TEXT = 1;
 /** What one connection may have inflated in a turn; what it has begun, it ends. */
 const PER_TURN = 256 * 1024;
 
-const opened: DeflateConnection[] = [];
-let jobs: JobWatch;
-
-beforeEach(() => {
-  jobs = new JobWatch();
-});
-
-afterEach(async () => {
-  for (const one of opened.splice(0)) one.end();
-  await jobs.idle();
-  vi.restoreAllMocks();
-});
+const connections = followConnections();
 
 /** The most that is added in one turn of the event loop, up to the one in which `isDone`. */
 async function mostPerTurn(total: () => number, isDone: () => boolean): Promise<number> {
@@ -40,14 +28,7 @@ async function mostPerTurn(total: () => number, isDone: () => boolean): Promise<
 describe.each(DEFLATING_ROLES)(
   'a flood of small messages that meets a $role with $engine',
   ({ role, keepContexts }) => {
-    function open(setup: DeflateSetup = {}): DeflateConnection {
-      const one = new DeflateConnection(role, {
-        ...setup,
-        options: { keepContexts, ...setup.options },
-      });
-      opened.push(one);
-      return one;
-    }
+    const open = connections.opener(role, keepContexts);
 
     it.each([
       ['large texts', 'a'.repeat(250_000), 40],

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { constants, deflateRawSync, inflateRawSync } from 'node:zlib';
-import { vi } from 'vitest';
+import { afterEach, beforeEach, vi } from 'vitest';
 import { Connection } from '../../src/connection/connection.ts';
 import type { ConnectionHandler, ConnectionOptions, Role } from '../../src/connection/handler.ts';
 import { resolveLimits } from '../../src/connection/limits.ts';
@@ -287,6 +287,47 @@ export class JobWatch {
       });
     }
   }
+}
+
+/** The connections that the tests of a file open, and the jobs of each test. */
+export interface DeflateConnections {
+  /** Those of the test that runs. */
+  readonly jobs: Pick<JobWatch, 'count' | 'idle'>;
+  /** Ends it when the test is over. */
+  add(one: DeflateConnection): DeflateConnection;
+  /** Opens connections that play `role`, with contexts that are kept or not. */
+  opener(role: Role, keepContexts: boolean): (setup?: DeflateSetup) => DeflateConnection;
+}
+
+/** To be called once, outside of all tests of a file: no test leaves a connection or a job behind. */
+export function followConnections(): DeflateConnections {
+  const opened: DeflateConnection[] = [];
+  let watch: JobWatch;
+  beforeEach(() => {
+    watch = new JobWatch();
+  });
+  afterEach(async () => {
+    for (const one of opened.splice(0)) one.end();
+    await watch.idle();
+    vi.restoreAllMocks();
+  });
+  const add = (one: DeflateConnection): DeflateConnection => {
+    opened.push(one);
+    return one;
+  };
+  return {
+    jobs: {
+      get count() {
+        return watch.count;
+      },
+      idle: () => watch.idle(),
+    },
+    add,
+    opener:
+      (role, keepContexts) =>
+      (setup = {}) =>
+        add(new DeflateConnection(role, { ...setup, options: { keepContexts, ...setup.options } })),
+  };
 }
 
 /** The log with long texts cut, so that a difference can be read. */
