@@ -17,6 +17,8 @@ import { isPromiseLike } from './waiters.ts';
 export interface ConsumersOwner {
   /** Whether the network takes none of what was sent. */
   readonly isBlocked: boolean;
+  /** Whether all that was sent has gone to the network. */
+  readonly hasSentAll: boolean;
   /** No more messages may come, or they may come again. */
   onHold(hold: boolean): void;
   /** What a consumer threw, or rejected with. */
@@ -89,7 +91,8 @@ export class Consumers implements DeliveryOwner, MessageIteratorOwner, PieceQueu
     const isHeld = this.#isPaused || this.#holds || this.#isUnwanted || this.#ended;
     if (hasListeners || isWaiting || isHeld || this.#isReferred || this.#pumpsLater) return false;
     if (this.#delivery !== null && !this.#delivery.isForgettable) return false;
-    return !this.#replied || !this.#owner.isBlocked;
+    // An answer that still waits holds back the next message as soon as the network is stuck.
+    return !this.#replied || this.#owner.hasSentAll;
   }
 
   /** Whether something that came still waits for a consumer, or for one that is busy with it. */

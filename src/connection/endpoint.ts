@@ -336,6 +336,10 @@ export class Endpoint implements ConnectionHandler, ConsumersOwner, TransportLis
     return this.connection.isBlocked && this.isOpen;
   }
 
+  get hasSentAll(): boolean {
+    return this.connection.bufferedAmount === 0;
+  }
+
   onHold(hold: boolean): void {
     if (hold) this.connection.pause();
     else this.connection.resume();

@@ -17,9 +17,9 @@ afterEach(() => {
 
 describe.each(ROLES)('the consumers of an idle %s', (role) => {
   /** A socket whose peer is the test; and how many consumers have taken messages for it so far. */
-  function open(hooks: Hooks, options: TestSocketOptions = {}) {
+  function open(hooks: Hooks, options: TestSocketOptions = {}, stuck: boolean = false) {
     const receives = vi.spyOn(Consumers.prototype, 'receive');
-    const { stream, unstick } = memoryStream();
+    const { stream, unstick } = memoryStream(stuck);
     const socket = makeSocket(role, stream, options, undefined, hooks);
     const receive = (...frames: RawFrame[]): void => {
       for (const frame of frames) stream.emit('data', peerFrame(role, frame));
@@ -33,6 +33,25 @@ describe.each(ROLES)('the consumers of an idle %s', (role) => {
     const { receive, count, socket } = open({ message: (_, message) => void told.push(message) });
     receive({ payload: 'one' }, { payload: 'two' });
     expect([told, count(), socket.isPaused]).toEqual([['one', 'two'], 2, false]);
+    socket.terminate();
+  });
+
+  it('are kept for an answer that has not left: the next message may have to wait for it', async () => {
+    const told: unknown[] = [];
+    const message: Hooks['message'] = (answerer, text) => {
+      told.push(text);
+      answerer.send('an answer');
+    };
+    const { receive, socket, unstick } = open({ message }, { highWaterMark: 0 }, true);
+    receive({ payload: 'one' });
+    await turns();
+    socket.send(Buffer.alloc(100_000));
+    await turns();
+    receive({ payload: 'two' });
+    expect(told).toEqual(['one']);
+    unstick();
+    await turns();
+    expect(told).toEqual(['one', 'two']);
     socket.terminate();
   });
 
