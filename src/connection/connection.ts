@@ -18,6 +18,7 @@ import type { ConnectionHandler, ConnectionOptions, Role } from './handler.ts';
 import { Keepalive, type Progress } from './keepalive.ts';
 import { Reading, type ReadingOwner } from './reading.ts';
 import { Sending } from './sending.ts';
+import { Share } from './share.ts';
 import { READY_STATE, type ReadyState, STATE, type State, StateMachine } from './state.ts';
 import type { Clock, Transport } from './transport.ts';
 
@@ -29,6 +30,8 @@ export class Connection extends Sending implements ReadingOwner {
   #machine: StateMachine | null = null;
   /** Null where there is nothing to read, and nothing to remember of what was read. */
   #reading: Reading | null = null;
+  /** From the first bytes on. */
+  #share: Share | null = null;
   readonly #keepalive: Keepalive;
 
   /** Something was sent in this turn that answers what was received in it. */
@@ -64,7 +67,7 @@ export class Connection extends Sending implements ReadingOwner {
   }
 
   private get state(): State {
-    return this.#machine === null ? STATE.OPEN : this.#machine.current;
+    return this.#machine?.current ?? STATE.OPEN;
   }
 
   private get isListening(): boolean {
@@ -78,11 +81,6 @@ export class Connection extends Sending implements ReadingOwner {
   private get machine(): StateMachine {
     this.#machine ??= new StateMachine();
     return this.#machine;
-  }
-
-  private get closing(): Closing {
-    this.#closing ??= new Closing();
-    return this.#closing;
   }
 
   get readyState(): ReadyState {
@@ -124,6 +122,7 @@ export class Connection extends Sending implements ReadingOwner {
       this.options,
       this.role === 'server',
       this.deflate !== null,
+      (this.#share ??= new Share(this.#clock)),
     );
     return this.#reading;
   }
@@ -135,12 +134,14 @@ export class Connection extends Sending implements ReadingOwner {
 
   /** The transport is gone in both directions. */
   receiveTransportClose(): void {
+    const intake = this.#reading?.intake;
+    if (intake?.isResting === true) this.work(() => intake.finish());
     if (this.state === STATE.CLOSED) return;
     const wasClean = this.state === STATE.CLOSED_CLEANLY;
     this.machine.apply('TRANSPORT_CLOSED');
     this.stopMessages();
     this.outbound.discard();
-    const { closing } = this;
+    const closing = (this.#closing ??= new Closing());
     closing.stopTimeout();
     this.#handler.onClose(closing.code, closing.reason, wasClean);
   }
@@ -290,17 +291,23 @@ export class Connection extends Sending implements ReadingOwner {
 
   /** A message was inflated elsewhere: gives it out, as if it had come now. */
   private afterInflating(finish: () => boolean): void {
+    const give = (): void => {
+      this.#replied = false;
+      try {
+        if (!finish()) this.reading.intake.wait();
+      } catch (error) {
+        this.caught(error, (thrown) => this.tellThrown(thrown));
+      }
+    };
+    this.work(() => this.reading.intake.goOn(give));
+  }
+
+  /** Goes on where nobody has called us. */
+  private work(step: () => void): void {
     try {
-      this.reading.intake.goOn(() => {
-        this.#replied = false;
-        try {
-          if (!finish()) this.reading.intake.wait();
-        } catch (error) {
-          this.caught(error, (thrown) => this.tellThrown(thrown));
-        }
-      });
+      step();
     } catch (error) {
-      // Of a message behind it; the connection has failed already.
+      // Of a message; the connection has failed already.
       this.tellThrown(error);
     }
     this.#handler.onWorked?.();
@@ -330,6 +337,7 @@ export class Connection extends Sending implements ReadingOwner {
   /** Reads no more where the network does not take what the handler has just sent. */
   private afterHandler(): void {
     this.#inHandler = false;
+    if (this.#share!.count()) this.reading.intake.rest();
     if (this.#replied && this.isBlocked && this.isOpen) {
       this.reading.intake.congest(true);
     }
@@ -337,7 +345,7 @@ export class Connection extends Sending implements ReadingOwner {
 
   /** The peer's Close: section 5.5.1. */
   private onClose(source: Buffer, start: number, end: number): void {
-    this.closing.read(source, start, end);
+    (this.#closing ??= new Closing()).read(source, start, end);
     const mustAnswer = this.isOpen;
     this.machine.apply('RECEIVE_CLOSE');
     // "Any data received after it" is discarded (section 1.4).
@@ -396,7 +404,7 @@ export class Connection extends Sending implements ReadingOwner {
   }
 
   private startCloseTimeout(): void {
-    this.closing.startTimeout(this.#clock.now() + this.options.closeTimeout);
+    (this.#closing ??= new Closing()).startTimeout(this.#clock.now() + this.options.closeTimeout);
   }
 
   // ── IntakeOwner: when bytes are decoded ───────────────────────────────────────────────────
@@ -443,17 +451,15 @@ export class Connection extends Sending implements ReadingOwner {
     else if (this.state === STATE.CLOSED_CLEANLY) this.endTransport();
   }
 
+  onRested(): void {
+    this.work(() => this.reading.intake.endRest());
+  }
+
   // ── Sending ───────────────────────────────────────────────────────────────────────────────
 
   onDeflated(): void {
     this.announce();
-    try {
-      this.relieve();
-    } catch (error) {
-      // It has failed already, where the message was given out.
-      this.tellThrown(error);
-    }
-    this.#handler.onWorked?.();
+    this.work(() => this.relieve());
   }
 
   onDeflateFailed(): void {

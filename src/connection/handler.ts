@@ -50,12 +50,13 @@ export interface ConnectionHandler {
   onClose(code: number, reason: string, wasClean: boolean): void;
   /**
    * What another method threw where nobody had called the connection: after a large message was
-   * inflated or compressed elsewhere. Without this method, it is thrown into the void.
+   * inflated or compressed elsewhere, or for messages that had to wait for those of other peers.
+   * Without this method, it is thrown into the void.
    */
   onThrown?(error: unknown): void;
   /**
-   * A large message was compressed or inflated elsewhere, and what follows from it is done: `deadline`
-   * may be another by now.
+   * A large message was compressed or inflated elsewhere, or messages were decoded that had to wait for
+   * those of other peers, and what follows from it is done: `deadline` may be another by now.
    */
   onWorked?(): void;
 }

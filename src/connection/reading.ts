@@ -10,6 +10,7 @@ import { FrameDecoder } from '../frame/decoder.ts';
 import type { ConnectionOptions } from './handler.ts';
 import { Inbound, type MessageSink } from './inbound.ts';
 import { Intake, type IntakeOwner } from './intake.ts';
+import type { Share } from './share.ts';
 import type { Transport } from './transport.ts';
 
 /** What a {@link Reading} speaks to. */
@@ -23,6 +24,7 @@ export class Reading {
   /**
    * @param expectMask - true on a server
    * @param rsv1Claimed - whether permessage-deflate was negotiated
+   * @param share - of the connection: a new one with each chunk would never be spent
    */
   constructor(
     owner: ReadingOwner,
@@ -30,8 +32,9 @@ export class Reading {
     options: ConnectionOptions,
     expectMask: boolean,
     rsv1Claimed: boolean,
+    share: Share,
   ) {
-    this.intake = new Intake(owner, transport);
+    this.intake = new Intake(owner, transport, share);
     this.inbound = new Inbound(owner, options, options.text === 'string');
     this.decoder = new FrameDecoder(this.inbound, expectMask, rsv1Claimed);
   }

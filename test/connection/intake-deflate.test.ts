@@ -1,5 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Intake, type IntakeOwner } from '../../src/connection/intake.ts';
+import { Share } from '../../src/connection/share.ts';
+import { ManualClock } from '../support/manual-clock.ts';
 import { MemoryTransport } from '../support/memory-transport.ts';
 
 /** Decodes byte by byte; a capital letter is worked at elsewhere, and what follows it waits. */
@@ -14,7 +16,7 @@ class WorkingOwner implements IntakeOwner {
   atIdle: () => void = () => {};
 
   constructor() {
-    this.intake = new Intake(this, this.transport);
+    this.intake = new Intake(this, this.transport, new Share(new ManualClock()));
   }
 
   decode(chunk: Buffer, from: number): number {
@@ -39,6 +41,10 @@ class WorkingOwner implements IntakeOwner {
   onIdle(): void {
     this.idle++;
     this.atIdle();
+  }
+
+  onRested(): void {
+    this.intake.endRest();
   }
 
   onEnd(): void {

@@ -1,5 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Intake, type IntakeOwner } from '../../src/connection/intake.ts';
+import { Share } from '../../src/connection/share.ts';
+import { ManualClock } from '../support/manual-clock.ts';
 import { MemoryTransport } from '../support/memory-transport.ts';
 
 /** Decodes byte by byte, and stops where it is told to, as a decoder does. */
@@ -11,6 +13,7 @@ class ScriptedOwner implements IntakeOwner {
   readonly decodes: string[] = [];
   during: (byte: string) => void = () => {};
   atTurnEnd: () => void = () => {};
+  atRested: () => void = () => {};
   atEnd: () => void = () => {};
   /** How often it was told that all is decoded for now. */
   idle = 0;
@@ -39,6 +42,11 @@ class ScriptedOwner implements IntakeOwner {
     this.idle++;
   }
 
+  onRested(): void {
+    this.atRested();
+    intake.endRest();
+  }
+
   onEnd(): void {
     this.log += '$';
     this.atEnd();
@@ -52,7 +60,7 @@ let intake: Intake;
 beforeEach(() => {
   owner = new ScriptedOwner();
   transport = new MemoryTransport();
-  intake = new Intake(owner, transport);
+  intake = new Intake(owner, transport, new Share(new ManualClock()));
 });
 
 function take(bytes: string): void {

@@ -4,6 +4,7 @@ import { Reading, type ReadingOwner } from '../../src/connection/reading.ts';
 import { violationCode } from '../support/inbound-feed.ts';
 import { type RawFrame, hex, peerFrame } from '../support/bytes.ts';
 import { MemoryTransport } from '../support/memory-transport.ts';
+import { Share } from '../../src/connection/share.ts';
 import { ROLES } from '../support/open-connection.ts';
 import type { Role } from '../../src/connection/handler.ts';
 
@@ -24,6 +25,7 @@ class Reader implements ReadingOwner {
       { ...resolveLimits({ maxPayload: 300_000 }), text },
       role === 'server',
       rsv1Claimed,
+      new Share(performance),
     );
   }
 
@@ -47,6 +49,10 @@ class Reader implements ReadingOwner {
   onTurnEnd(): void {}
 
   onIdle(): void {}
+
+  onRested(): void {
+    this.reading.intake.endRest();
+  }
 
   onEnd(): void {
     this.log.push('end');

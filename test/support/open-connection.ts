@@ -59,6 +59,11 @@ export class OpenConnection {
         log.push(`close ${code} ${reason} ${wasClean ? 'clean' : 'unclean'}`);
         this.during.onClose?.(code, reason, wasClean);
       },
+      onThrown: (error) => {
+        if (this.during.onThrown === undefined) throw error;
+        this.during.onThrown(error);
+      },
+      onWorked: () => this.during.onWorked?.(),
     };
     this.connection = new Connection(role, this.transport, handler, this.clock, {
       ...resolveLimits(options),
