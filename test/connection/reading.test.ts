@@ -3,6 +3,7 @@ import { resolveLimits } from '../../src/connection/limits.ts';
 import { Reading, type ReadingOwner } from '../../src/connection/reading.ts';
 import { violationCode } from '../support/inbound-feed.ts';
 import { type RawFrame, hex, peerFrame } from '../support/bytes.ts';
+import { ManualClock } from '../support/manual-clock.ts';
 import { MemoryTransport } from '../support/memory-transport.ts';
 import { Share } from '../../src/connection/share.ts';
 import { ROLES } from '../support/open-connection.ts';
@@ -25,7 +26,7 @@ class Reader implements ReadingOwner {
       { ...resolveLimits({ maxPayload: 300_000 }), text },
       role === 'server',
       rsv1Claimed,
-      new Share(performance),
+      new Share(new ManualClock()),
     );
   }
 
