@@ -21,6 +21,9 @@ const LIST_SPAN = 1000;
 /** What is nearer than this has a timer of its own. */
 const NEAR = 2 * LIST_SPAN;
 
+/** The longest that a timer of Node can be set to. */
+const MAX_TIMEOUT = 2 ** 31 - 1;
+
 interface AlarmList {
   /** The span, counted from the beginning of the clock. */
   readonly number: number;
@@ -67,7 +70,7 @@ export class Alarm {
   }
 
   private start(rest: number): void {
-    this.#timer = setTimeout(ring, Math.max(0, rest), this);
+    this.#timer = setTimeout(ring, Math.min(Math.max(0, rest), MAX_TIMEOUT), this);
     // The open transport keeps the process alive, and not the wait for its next Ping.
     this.#timer.unref();
   }
@@ -126,7 +129,7 @@ export class Alarms {
 
   private open(number: number, first: Alarm): void {
     const rest = number * LIST_SPAN - performance.now();
-    const timer = setTimeout(() => this.approach(number), rest);
+    const timer = setTimeout(() => this.approach(number), Math.min(rest, MAX_TIMEOUT));
     timer.unref();
     const list = { number, timer, first };
     this.#lists.set(number, list);

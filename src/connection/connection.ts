@@ -19,15 +19,13 @@ import { Keepalive, type Progress } from './keepalive.ts';
 import { Reading, type ReadingOwner } from './reading.ts';
 import { Sending } from './sending.ts';
 import { Share } from './share.ts';
-import { READY_STATE, type ReadyState, STATE, type State, StateMachine } from './state.ts';
+import { STATE } from './state.ts';
 import type { Clock, Transport } from './transport.ts';
 
 export class Connection extends Sending implements ReadingOwner {
   readonly #handler: ConnectionHandler;
   readonly #clock: Clock;
 
-  /** Null as long as it is open, as nearly all are. */
-  #machine: StateMachine | null = null;
   /** Null where there is nothing to read, and nothing to remember of what was read. */
   #reading: Reading | null = null;
   /** From the first bytes on. */
@@ -62,32 +60,6 @@ export class Connection extends Sending implements ReadingOwner {
     this.#keepalive = new Keepalive(options, options.pingInterval > 0 ? clock.now() : 0);
   }
 
-  protected get isOpen(): boolean {
-    return this.#machine === null;
-  }
-
-  private get state(): State {
-    return this.#machine?.current ?? STATE.OPEN;
-  }
-
-  private get isListening(): boolean {
-    return this.#machine === null || this.#machine.isListening;
-  }
-
-  private get isReceiving(): boolean {
-    return this.#machine === null || this.#machine.isReceiving;
-  }
-
-  private get machine(): StateMachine {
-    this.#machine ??= new StateMachine();
-    return this.#machine;
-  }
-
-  get readyState(): ReadyState {
-    if (this.isOpen) return READY_STATE.OPEN;
-    return this.state === STATE.CLOSED ? READY_STATE.CLOSED : READY_STATE.CLOSING;
-  }
-
   /** Milliseconds of the last Ping of the keepalive; NaN before there was one. */
   get latency(): number {
     return this.#keepalive.latency;
@@ -95,8 +67,7 @@ export class Connection extends Sending implements ReadingOwner {
 
   /** When {@link tick} has something to do, in the time of the clock; `Infinity` for never. */
   get deadline(): number {
-    const { deadline } = this.#keepalive;
-    return this.#closing === null ? deadline : Math.min(this.#closing.deadline, deadline);
+    return Math.min(this.#closing?.deadline ?? Number.POSITIVE_INFINITY, this.#keepalive.deadline);
   }
 
   // ── What happens to the transport ─────────────────────────────────────────────────────────
@@ -132,13 +103,18 @@ export class Connection extends Sending implements ReadingOwner {
     this.reading.intake.end();
   }
 
-  /** The transport is gone in both directions. */
-  receiveTransportClose(): void {
+  /** The transport is about to go: gives out what it had brought. */
+  finishRest(): void {
     const intake = this.#reading?.intake;
     if (intake?.isResting === true) this.work(() => intake.finish());
+  }
+
+  /** The transport is gone in both directions. */
+  receiveTransportClose(): void {
+    this.finishRest();
     if (this.state === STATE.CLOSED) return;
     const wasClean = this.state === STATE.CLOSED_CLEANLY;
-    this.machine.apply('TRANSPORT_CLOSED');
+    this.apply('TRANSPORT_CLOSED');
     this.stopMessages();
     this.outbound.discard();
     const closing = (this.#closing ??= new Closing());
@@ -207,8 +183,8 @@ export class Connection extends Sending implements ReadingOwner {
       if (!receives && this.isReceiving) this.stopReceiving();
       return;
     }
-    this.machine.apply('SEND_CLOSE');
-    if (receives) this.machine.keepReceiving(true);
+    this.apply('SEND_CLOSE');
+    if (receives) this.keepReceiving(true);
     this.outbound.endMessages();
     this.#keepalive.stop();
     this.startCloseTimeout();
@@ -219,7 +195,7 @@ export class Connection extends Sending implements ReadingOwner {
 
   /** The peer's Close has to be read, whatever stands before it. */
   private stopReceiving(): void {
-    this.#machine?.keepReceiving(false);
+    this.keepReceiving(false);
     this.reading.inbound.discardMessages();
     this.reading.intake.release();
   }
@@ -227,7 +203,7 @@ export class Connection extends Sending implements ReadingOwner {
   /** Ends the connection at once, without a Close: the peer sees 1006, and so do we. */
   terminate(): void {
     if (this.state === STATE.CLOSED) return;
-    if (this.isListening) this.machine.apply('FAIL');
+    if (this.isListening) this.apply('FAIL');
     this.stopMessages();
     this.outbound.discard();
     this.transport.destroy();
@@ -347,13 +323,13 @@ export class Connection extends Sending implements ReadingOwner {
   private onClose(source: Buffer, start: number, end: number): void {
     (this.#closing ??= new Closing()).read(source, start, end);
     const mustAnswer = this.isOpen;
-    this.machine.apply('RECEIVE_CLOSE');
+    this.apply('RECEIVE_CLOSE');
     // "Any data received after it" is discarded (section 1.4).
     this.stopMessages();
     if (mustAnswer) {
       // "When sending a Close frame in response, the endpoint typically echos the status code."
       this.outbound.sendControl(OPCODE.CLOSE, source.subarray(start, Math.min(start + 2, end)));
-      this.machine.apply('SEND_CLOSE');
+      this.apply('SEND_CLOSE');
       this.startCloseTimeout();
     }
     this.outbound.flush();
@@ -379,7 +355,7 @@ export class Connection extends Sending implements ReadingOwner {
    */
   private fail(closeCode: number | null, reason: string): void {
     const mayTell = this.isOpen;
-    this.machine.apply('FAIL');
+    this.apply('FAIL');
     this.stopMessages();
     this.startCloseTimeout();
     if (mayTell && closeCode !== null) {

@@ -176,7 +176,7 @@ export class Endpoint implements ConnectionHandler, ConsumersOwner, TransportLis
   }
 
   receiveClose(): void {
-    this.receiveHead();
+    this.receiveRest();
     this.#owner.onReleased(this.#socket);
     this.connection.receiveTransportClose();
     this.schedule();
@@ -184,7 +184,14 @@ export class Endpoint implements ConnectionHandler, ConsumersOwner, TransportLis
 
   /** A reset: `close` follows, and tells all that there is to tell (1006). */
   receiveError(): void {
+    this.receiveRest();
     this.connection.terminate();
+  }
+
+  /** What came before the transport failed is given out, as long as the socket is one of its owner's. */
+  private receiveRest(): void {
+    this.receiveHead();
+    this.connection.finishRest();
   }
 
   flush(): void {

@@ -28,8 +28,10 @@ interface Room {
 /** All connections of a process share it, one after the other. Made when the first one asks. */
 let spare: Room | null = null;
 
-function createRoom(): Room {
-  const bytes = Buffer.allocUnsafeSlow(MAX_HEADER_SIZE + PIECE_SIZE);
+/** The spare one, or one that is no larger than it has to be: over TLS, no write is done at once. */
+function takeRoom(size: number): Room {
+  if (spare !== null && spare.bytes.length >= size) return spare;
+  const bytes = Buffer.allocUnsafeSlow(size);
   return { bytes, words: wordsOf(bytes) };
 }
 
@@ -40,11 +42,11 @@ function createRoom(): Room {
  * @returns what the transport answered last
  */
 export function writeMasked(transport: Transport, first: number, payload: Uint8Array): boolean {
-  const room = spare ?? createRoom();
+  const { length } = payload;
+  const room = takeRoom(MAX_HEADER_SIZE + Math.min(PIECE_SIZE, length));
   const { bytes, words } = room;
   // Nobody whom the transport calls meanwhile gets it.
   spare = null;
-  const { length } = payload;
   const key = nextMaskingKey();
   const bodyAt = writeHeader(bytes, 0, first, length, true, key);
   let to = Math.min(PIECE_SIZE, length);
@@ -59,7 +61,17 @@ export function writeMasked(transport: Transport, first: number, payload: Uint8A
   // Otherwise the transport holds some of it, and it is left to the garbage collector.
   if (transport.writableLength === 0) spare = room;
   if (to === length) return accepted;
-  const rest = Buffer.allocUnsafeSlow(length - to);
+  const rest = allocateRest(transport, length - to);
   copyMasked(rest, wordsOf(rest), 0, payload.subarray(to), key);
   return transport.write(rest);
+}
+
+/** Nothing else may come in the place of bytes that there is no memory for. */
+function allocateRest(transport: Transport, size: number): Buffer {
+  try {
+    return Buffer.allocUnsafeSlow(size);
+  } catch (error) {
+    transport.destroy();
+    throw error;
+  }
 }

@@ -91,8 +91,8 @@ function checkBytes(data: Uint8Array): void {
 const MAX_VIEW_COST = 32;
 
 /**
- * In one of this size a view keeps no more alive than a copy would: Node takes the memory of small
- * Buffers from a pool of 8 KiB.
+ * In one of this size a view keeps no more alive than a single copy may: Node takes the memory of small
+ * Buffers from a pool of 8 KiB. (The copies of others share that pool.)
  */
 const SMALL_BUFFER = 8 * 1024;
 

@@ -15,12 +15,13 @@ import type { ConnectionOptions, Role } from './handler.ts';
 import { DROPPED, OVERFLOW, Outbound, type SendResult } from './outbound.ts';
 import { checkControl, checkMessage } from './payload.ts';
 import type { PreparedMessage } from './prepared.ts';
+import { Stateful } from './state.ts';
 import type { Transport } from './transport.ts';
 import type { Turn } from './waiting.ts';
 
 const NO_BYTES: Buffer = Buffer.alloc(0);
 
-export abstract class Sending implements DeflatingOwner {
+export abstract class Sending extends Stateful implements DeflatingOwner {
   protected readonly role: Role;
   protected readonly transport: Transport;
   protected readonly options: ConnectionOptions;
@@ -37,6 +38,7 @@ export abstract class Sending implements DeflatingOwner {
     options: ConnectionOptions,
     deflate: PerMessageDeflate | null,
   ) {
+    super();
     this.role = role;
     this.transport = transport;
     this.options = options;
@@ -72,7 +74,6 @@ export abstract class Sending implements DeflatingOwner {
     return this.#outbound !== null && this.#outbound.isPending;
   }
 
-  protected abstract get isOpen(): boolean;
   /** Something was sent: it has to leave some time. */
   protected abstract onSent(): void;
   /** Something that answers nothing was sent. */

@@ -22,8 +22,8 @@ const LEAST = 250;
 
 /** What a message costs at least. (An echo of one byte takes 0.45 µs: bench/fairness.mjs.) */
 const MESSAGE_COST = 2;
-/** So many messages are counted together. To ask for the time takes 70 ns, which is nothing for 64. */
-const LOOK_EVERY = 64;
+/** So many messages are counted together. To ask for the time takes 70 ns, which is little for 16. */
+const LOOK_EVERY = 16;
 /** Bytes of a chunk from which on the clock is asked. */
 const TIMED_FROM = 4 * 1024;
 

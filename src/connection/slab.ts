@@ -9,7 +9,9 @@
  * where a buffer of its own for each would cost a thousand times as much memory.
  *
  * A slab is used again from its beginning as soon as the network has taken all of it. Where a
- * write is still under way, the slab is left to it and to the garbage collector. One slab that was
+ * write is still under way, the slab is left to it and to the garbage collector: a peer that does not
+ * read keeps one alive for its first bytes that are stuck (64 KiB; 256 for a long text), besides
+ * what `bufferedAmount` says; what follows is written to slabs that are not full. One slab that was
  * full is kept for the next time: who sends more than a slab holds in a turn would otherwise need new
  * memory in each (64 messages of 1 KiB in a turn: 1.7 µs for each, and 2.0 without it:
  * bench/clients.mjs, `client-send-1k`).

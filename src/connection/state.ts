@@ -56,42 +56,48 @@ const TRANSITIONS: readonly { readonly [transition in Transition]?: State }[] = 
   {},
 ];
 
-export class StateMachine {
-  #current: State = OPEN;
+/** What a connection is by itself: it needs no object for its state, nor bytes beside two fields. */
+export abstract class Stateful {
+  #state: State = OPEN;
   #keepsReceiving = false;
 
-  get current(): State {
-    return this.#current;
+  get readyState(): ReadyState {
+    if (this.isOpen) return READY_STATE.OPEN;
+    return this.#state === CLOSED ? READY_STATE.CLOSED : READY_STATE.CLOSING;
+  }
+
+  protected get state(): State {
+    return this.#state;
   }
 
   /** Whether data may be sent, and messages are delivered. */
-  get isOpen(): boolean {
-    return this.#current === OPEN;
+  protected get isOpen(): boolean {
+    return this.#state === OPEN;
   }
 
   /** Whether messages are still given out: also behind our Close, where that was asked for. */
-  get isReceiving(): boolean {
-    return this.isOpen || (this.#keepsReceiving && this.#current === CLOSE_SENT);
+  protected get isReceiving(): boolean {
+    return this.isOpen || (this.#keepsReceiving && this.#state === CLOSE_SENT);
   }
 
   /** Whether our Close is no reason to drop what the peer still sends. */
-  keepReceiving(keeps: boolean = true): void {
+  protected keepReceiving(keeps: boolean): void {
     this.#keepsReceiving = keeps;
   }
 
   /** Whether a Close of the peer would still mean something: nothing ended the connection yet. */
-  get isListening(): boolean {
-    return this.#current === OPEN || this.#current === CLOSE_SENT;
+  protected get isListening(): boolean {
+    return this.#state === OPEN || this.#state === CLOSE_SENT;
   }
 
   /**
    * @throws {Error} for a transition that the state does not have
    */
-  apply(transition: Transition): void {
-    const next = TRANSITIONS[this.#current]![transition];
+  protected apply(transition: Transition): void {
+    const next = TRANSITIONS[this.#state]![transition];
     if (next === undefined) {
-      throw new Error(`the state ${this.#current} has no transition ${transition}`);
+      throw new Error(`the state ${this.#state} has no transition ${transition}`);
     }
-    this.#current = next;
+    this.#state = next;
   }
 }

@@ -13,6 +13,9 @@ const MAX_SPARE = 4;
 /** What is larger is left to the garbage collector: so much is kept of each, at the most. */
 const MAX_SIZE = 256 * 1024;
 
+/** So much more than it asked for is a peer given that may never send the rest of its text. */
+const MAX_WASTE = 4;
+
 /** What is smaller is cheap to allocate. */
 const MIN_SIZE = 8 * 1024;
 
@@ -26,7 +29,8 @@ export class TextMemory {
 
   /** Memory of so many bytes or more, which is the caller's until it gives it back. */
   take(size: number): Buffer {
-    const at = size < MIN_SIZE ? -1 : this.#spare.findLastIndex(({ length }) => length >= size);
+    const fits = ({ length }: Buffer): boolean => length >= size && length <= MAX_WASTE * size;
+    const at = size < MIN_SIZE ? -1 : this.#spare.findLastIndex(fits);
     return at === -1 ? Buffer.allocUnsafeSlow(size) : this.#spare.splice(at, 1)[0]!;
   }
 

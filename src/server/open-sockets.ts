@@ -110,7 +110,7 @@ export class OpenSockets implements ReadonlySet<AnyServerSocket> {
     receiver?: unknown,
   ): void {
     for (let place = this.#first; place !== null; place = this.after(place)) {
-      Reflect.apply(visit, receiver, [place.socket, place.socket, this]);
+      visit.call(receiver, place.socket!, place.socket!, this);
     }
   }
 

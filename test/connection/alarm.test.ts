@@ -43,6 +43,14 @@ describe.each([
     expect(vi.getTimerCount()).toBe(0);
   });
 
+  it('waits as long as a timer can, where it is set to more', () => {
+    const sleeper = new Sleeper(make());
+    sleeper.alarm.set(performance.now() + 2 ** 31 + 5_000);
+    vi.advanceTimersByTime(86_400_000);
+    expect(sleeper.woken).toEqual([]);
+    sleeper.alarm.set(Number.POSITIVE_INFINITY);
+  });
+
   it('wakes as early as it was ever set to, and not at all where it is never time', () => {
     for (const [first, second, expected] of [
       [30_000, 10_000, 10_000],

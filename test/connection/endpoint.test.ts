@@ -223,16 +223,21 @@ describe.each(ROLES)('the endpoint of a %s', (role) => {
   });
 
   describe('bytes behind the handshake', () => {
-    it('are read before those that come later, before an end, and before a close', async () => {
+    it('are read before those that come later, before an end, a reset, and a close', async () => {
       const head = peerFrame(role, { payload: 'head' });
-      for (const event of ['data', 'end', 'close'] as const) {
+      for (const event of ['data', 'end', 'error', 'close'] as const) {
         const { stream } = memoryStream();
         const socket = makeSocket(role, stream, {}, head);
         const got: unknown[] = [];
         socket.on('message', (message) => void got.push(message));
         socket.on('close', (code) => void got.push(code));
         stream.emit(event, ...(event === 'data' ? [peerFrame(role, { payload: 'chunk' })] : []));
-        const expected = { data: ['head', 'chunk'], end: ['head'], close: ['head', 1006] };
+        const expected = {
+          data: ['head', 'chunk'],
+          end: ['head'],
+          error: ['head'],
+          close: ['head', 1006],
+        };
         expect(got).toEqual(expected[event]);
         await turns();
         expect(got.filter((entry) => entry === 'head')).toHaveLength(1);

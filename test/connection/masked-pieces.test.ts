@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { PIECE_SIZE, writeMasked } from '../../src/connection/masked-pieces.ts';
+import { MAX_HEADER_SIZE } from '../../src/frame/header.ts';
 import { maskedFrame } from '../support/bytes.ts';
 import { MemoryTransport } from '../support/memory-transport.ts';
 
@@ -83,6 +84,25 @@ describe('writeMasked', () => {
       expect(wire.equals(maskedFrame({ opcode: 2, payload }))).toBe(true);
     },
   );
+
+  it('takes no more memory than a frame needs, where the network is slow with each', () => {
+    transport.takes = 0;
+    // The first one has the memory that others used before.
+    writeMasked(transport, 0x82, pattern(70_000));
+    writeMasked(transport, 0x82, pattern(70_000));
+    expect(transport.held[1]?.buffer.byteLength).toBe(70_000 + MAX_HEADER_SIZE);
+  });
+
+  it('destroys the transport where there is no memory for the rest of a frame', () => {
+    const refused = new RangeError('Array buffer allocation failed');
+    transport.takes = 0;
+    writeMasked(new HoldingTransport(), 0x82, pattern(PIECE_SIZE));
+    vi.spyOn(Buffer, 'allocUnsafeSlow').mockImplementation(() => {
+      throw refused;
+    });
+    expect(() => writeMasked(transport, 0x82, pattern(2 * PIECE_SIZE))).toThrow(refused);
+    expect([transport.writes.length, transport.destroyed]).toEqual([1, true]);
+  });
 
   it('gives its memory to nobody else while a transport may call back', () => {
     const payload = pattern(3 * PIECE_SIZE);

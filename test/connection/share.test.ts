@@ -56,7 +56,7 @@ describe('the share of a connection', () => {
     share.begin(LARGE);
     let count = 1;
     for (clock.advance(1); !share.count(); clock.advance(1)) count++;
-    expect(count).toBeLessThanOrEqual(64);
+    expect(count).toBeLessThanOrEqual(16);
   });
 
   it('is spent by the time that a chunk takes', () => {

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import {
   READY_STATE,
+  type ReadyState,
   STATE,
   type State,
-  StateMachine,
+  Stateful,
   type Transition,
 } from '../../src/connection/state.ts';
 
@@ -15,6 +16,7 @@ interface Row {
   path: Transition[];
   /** Where each transition leads; null where there is none. */
   leads: Record<Transition, State | null>;
+  readyState: ReadyState;
   isOpen: boolean;
   isListening: boolean;
 }
@@ -30,6 +32,7 @@ const ROWS: Row[] = [
       FAIL: FAILED,
       TRANSPORT_CLOSED: CLOSED,
     },
+    readyState: READY_STATE.OPEN,
     isOpen: true,
     isListening: true,
   },
@@ -42,6 +45,7 @@ const ROWS: Row[] = [
       FAIL: FAILED,
       TRANSPORT_CLOSED: CLOSED,
     },
+    readyState: READY_STATE.CLOSING,
     isOpen: false,
     isListening: true,
   },
@@ -54,6 +58,7 @@ const ROWS: Row[] = [
       FAIL: FAILED,
       TRANSPORT_CLOSED: CLOSED,
     },
+    readyState: READY_STATE.CLOSING,
     isOpen: false,
     isListening: false,
   },
@@ -61,6 +66,7 @@ const ROWS: Row[] = [
     name: 'CLOSED_CLEANLY',
     path: ['RECEIVE_CLOSE', 'SEND_CLOSE'],
     leads: { SEND_CLOSE: null, RECEIVE_CLOSE: null, FAIL: null, TRANSPORT_CLOSED: CLOSED },
+    readyState: READY_STATE.CLOSING,
     isOpen: false,
     isListening: false,
   },
@@ -68,6 +74,7 @@ const ROWS: Row[] = [
     name: 'FAILED',
     path: ['FAIL'],
     leads: { SEND_CLOSE: null, RECEIVE_CLOSE: null, FAIL: null, TRANSPORT_CLOSED: CLOSED },
+    readyState: READY_STATE.CLOSING,
     isOpen: false,
     isListening: false,
   },
@@ -75,6 +82,7 @@ const ROWS: Row[] = [
     name: 'CLOSED',
     path: ['TRANSPORT_CLOSED'],
     leads: { SEND_CLOSE: null, RECEIVE_CLOSE: null, FAIL: null, TRANSPORT_CLOSED: null },
+    readyState: READY_STATE.CLOSED,
     isOpen: false,
     isListening: false,
   },
@@ -82,8 +90,35 @@ const ROWS: Row[] = [
 
 const TRANSITIONS: Transition[] = ['SEND_CLOSE', 'RECEIVE_CLOSE', 'FAIL', 'TRANSPORT_CLOSED'];
 
-function reach(path: Transition[]): StateMachine {
-  const machine = new StateMachine();
+/** Shows what is a connection's own. */
+class Machine extends Stateful {
+  get current(): State {
+    return this.state;
+  }
+
+  override get isOpen(): boolean {
+    return super.isOpen;
+  }
+
+  override get isListening(): boolean {
+    return super.isListening;
+  }
+
+  override get isReceiving(): boolean {
+    return super.isReceiving;
+  }
+
+  override keepReceiving(keeps: boolean): void {
+    super.keepReceiving(keeps);
+  }
+
+  override apply(transition: Transition): void {
+    super.apply(transition);
+  }
+}
+
+function reach(path: Transition[]): Machine {
+  const machine = new Machine();
   for (const transition of path) machine.apply(transition);
   return machine;
 }
@@ -95,7 +130,7 @@ describe('the state of a connection', () => {
   });
 
   it('begins as OPEN', () => {
-    expect(new StateMachine().current).toBe(OPEN);
+    expect(new Machine().current).toBe(OPEN);
   });
 
   it('is CLOSED_CLEANLY whoever sent the first Close', () => {
@@ -103,9 +138,10 @@ describe('the state of a connection', () => {
     expect(reach(['RECEIVE_CLOSE', 'SEND_CLOSE']).current).toBe(CLOSED_CLEANLY);
   });
 
-  describe.each(ROWS)('$name', ({ name, path, leads, isOpen, isListening }) => {
+  describe.each(ROWS)('$name', ({ name, path, leads, readyState, isOpen, isListening }) => {
     it('is reached', () => {
       expect(reach(path).current).toBe(STATE[name]);
+      expect(reach(path).readyState).toBe(readyState);
     });
 
     it('says what may be sent, and what still means something', () => {
@@ -144,7 +180,9 @@ describe('whether messages are still given out', () => {
   it.each(ROWS)('is said of $name, without and with what the peer sends after our Close', (row) => {
     const machine = reach(row.path);
     expect(machine.isReceiving).toBe(row.isOpen);
-    machine.keepReceiving();
+    machine.keepReceiving(true);
     expect(machine.isReceiving).toBe(row.name === 'OPEN' || row.name === 'CLOSE_SENT');
+    machine.keepReceiving(false);
+    expect(machine.isReceiving).toBe(row.isOpen);
   });
 });

@@ -47,6 +47,13 @@ describe('memory for texts', () => {
     expect(memory.size).toBe(64 * KIB);
   });
 
+  it('is not lent where more than four times as much would be kept alive', () => {
+    const memory = new TextMemory();
+    memory.give(Buffer.alloc(256 * KIB));
+    expect(memory.take(64 * KIB - 1)).toHaveLength(64 * KIB - 1);
+    expect(memory.take(64 * KIB)).toHaveLength(256 * KIB);
+  });
+
   it('is kept of four, without the smallest', () => {
     const memory = new TextMemory();
     for (const size of [64, 16, 128, 32, 256]) memory.give(Buffer.alloc(size * KIB));
