@@ -15,11 +15,12 @@ import { encodeClosePayload } from '../frame/close-payload.ts';
 import { type MessageOpcode, OPCODE } from '../frame/opcode.ts';
 import { Closing } from './closing.ts';
 import type { ConnectionHandler, ConnectionOptions, Role } from './handler.ts';
-import { Keepalive, type Progress } from './keepalive.ts';
+import type { Keepalive, Progress } from './keepalive.ts';
 import { Reading, type ReadingOwner } from './reading.ts';
 import { Sending } from './sending.ts';
 import { Share } from './share.ts';
 import { STATE } from './state.ts';
+import { LEAVE_REASON, createKeepalive } from './tenure.ts';
 import type { Clock, Transport } from './transport.ts';
 
 export class Connection extends Sending implements ReadingOwner {
@@ -57,7 +58,7 @@ export class Connection extends Sending implements ReadingOwner {
     super(role, transport, options, deflate);
     this.#handler = handler;
     this.#clock = clock;
-    this.#keepalive = new Keepalive(options, options.pingInterval > 0 ? clock.now() : 0);
+    this.#keepalive = createKeepalive(options, clock);
   }
 
   /** Milliseconds of the last Ping of the keepalive; NaN before there was one. */
@@ -159,12 +160,21 @@ export class Connection extends Sending implements ReadingOwner {
       this.outbound.sendControl(OPCODE.PING, this.#keepalive.payload());
       this.flush();
       this.#keepalive.sent(this.progress());
+    } else if (step !== 'nothing') {
+      this.leave(LEAVE_REASON[step]);
     }
+  }
+
+  private leave(reason: string): void {
+    if (this.#handler.onOverdue !== undefined) this.#handler.onOverdue(reason);
+    else this.close(CLOSE_CODE.GOING_AWAY, reason);
   }
 
   private progress(): Progress {
     const { writableLength: waiting } = this.transport;
-    return { taken: this.takenSize, waiting, deaf: this.#reading?.intake.isHolding ?? false };
+    const intake = this.#reading?.intake;
+    const answering = intake?.isPaused === true || this.#handler.isAnswering === true;
+    return { taken: this.takenSize, waiting, deaf: intake?.isHolding ?? false, answering };
   }
 
   // ── What the application wants ────────────────────────────────────────────────────────────
@@ -259,6 +269,12 @@ export class Connection extends Sending implements ReadingOwner {
 
   inflaterFor(sink: InflateSink): Inflater {
     return this.deflate!.inflater(sink, (finish) => this.afterInflating(finish));
+  }
+
+  onFrame(isMessage: boolean): number {
+    const now = this.#clock.now();
+    if (isMessage) this.#keepalive.hearMessage(now);
+    return now;
   }
 
   onInflating(): void {

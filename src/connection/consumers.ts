@@ -101,6 +101,11 @@ export class Consumers implements DeliveryOwner, MessageIteratorOwner, PieceQueu
     return delivery !== null && (delivery.isBusy || (delivery.hasWaiting && this.hasAny()));
   }
 
+  /** The same, where all of it has come: the peer may well wait for the answer. */
+  get isAnswering(): boolean {
+    return this.isHandling && this.#incoming === null;
+  }
+
   private get delivery(): Delivery {
     this.#delivery ??= new Delivery(this, this.#options);
     return this.#delivery;

@@ -136,6 +136,10 @@ export class Endpoint implements ConnectionHandler, ConsumersOwner, TransportLis
     return this.#consumers !== null && this.#consumers.isHandling;
   }
 
+  get isAnswering(): boolean {
+    return this.#consumers !== null && this.#consumers.isAnswering;
+  }
+
   get result(): CloseResult | null {
     return this.#result;
   }
@@ -417,6 +421,10 @@ export class Endpoint implements ConnectionHandler, ConsumersOwner, TransportLis
     // Messages may have waited for answers that were being compressed.
     this.#consumers?.pump();
     this.schedule();
+  }
+
+  onOverdue(reason: string): void {
+    this.startClosing(CLOSE_CODE.GOING_AWAY, reason);
   }
 
   onError(error: ProtocolError): void {

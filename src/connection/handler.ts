@@ -59,6 +59,16 @@ export interface ConnectionHandler {
    * those of other peers, and what follows from it is done: `deadline` may be another by now.
    */
   onWorked?(): void;
+  /**
+   * The connection was open for as long as it may, or idle: `close` with 1001 and this reason is due.
+   * Without this method, the connection does that itself.
+   */
+  onOverdue?(reason: string): void;
+  /**
+   * Whether the peer may well wait for an answer: a message of it is still being handled. Such a peer is
+   * not idle. Default: false.
+   */
+  readonly isAnswering?: boolean;
 }
 
 export interface ConnectionOptions extends ConnectionLimits {

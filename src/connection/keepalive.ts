@@ -20,7 +20,7 @@ export interface KeepaliveOptions {
 }
 
 /** What has to be done now. */
-export type KeepaliveStep = 'nothing' | 'ping' | 'dead';
+export type KeepaliveStep = 'nothing' | 'ping' | 'dead' | 'idle' | 'old';
 
 /** What is known about the connection when the time has come. */
 export interface Progress {
@@ -30,6 +30,8 @@ export interface Progress {
   readonly waiting: number;
   /** Whether we do not read at the moment, so that silence says nothing about the peer. */
   readonly deaf: boolean;
+  /** Whether the peer may well wait for us: what it sent is still being handled, or not read yet. */
+  readonly answering: boolean;
 }
 
 /** Stands for no deadline. Every connection has these numbers: what is a small integer takes no object. */
@@ -73,6 +75,9 @@ export class Keepalive {
   hear(): void {
     this.#heard = true;
   }
+
+  /** A part of a message came. Of no matter for a heartbeat; it is for tenure.ts. */
+  hearMessage(_now: number): void {}
 
   /** Looks at the time. After `'ping'`, {@link sent} is due. */
   advance(now: number, progress: Progress): KeepaliveStep {

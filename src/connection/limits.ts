@@ -6,10 +6,10 @@
  */
 
 import type { InboundLimits } from './inbound.ts';
-import type { KeepaliveOptions } from './keepalive.ts';
 import type { BackpressurePolicy, OutboundLimits } from './outbound-limits.ts';
+import type { TenureOptions } from './tenure.ts';
 
-export interface ConnectionLimits extends InboundLimits, OutboundLimits, KeepaliveOptions {
+export interface ConnectionLimits extends InboundLimits, OutboundLimits, TenureOptions {
   /**
    * Milliseconds from our Close to the end of the transport; then it is destroyed. Default: 10,000.
    */
@@ -25,6 +25,8 @@ export const DEFAULT_LIMITS: ConnectionLimits = {
   pingInterval: 30_000,
   pingTimeout: 10_000,
   closeTimeout: 10_000,
+  idleTimeout: 0,
+  maxLifetime: 0,
 };
 
 const POLICIES: readonly BackpressurePolicy[] = ['close', 'drop', 'latest'];
@@ -33,7 +35,14 @@ const POLICIES: readonly BackpressurePolicy[] = ['close', 'drop', 'latest'];
 const MAX_TIME = 0x7fffffff;
 
 /** The limits in which 0 has a meaning: no Pings; `send` answers false as soon as a byte waits. */
-const ZERO_ALLOWED = new Set(['pingInterval', 'highWaterMark', 'maxPayload', 'maxBackpressure']);
+const ZERO_ALLOWED = new Set([
+  'pingInterval',
+  'highWaterMark',
+  'maxPayload',
+  'maxBackpressure',
+  'idleTimeout',
+  'maxLifetime',
+]);
 
 /**
  * Fills in the defaults.
@@ -54,6 +63,8 @@ export function resolveLimits(
     pingInterval: limits.pingInterval ?? DEFAULT_LIMITS.pingInterval,
     pingTimeout: limits.pingTimeout ?? DEFAULT_LIMITS.pingTimeout,
     closeTimeout: limits.closeTimeout ?? DEFAULT_LIMITS.closeTimeout,
+    idleTimeout: limits.idleTimeout ?? DEFAULT_LIMITS.idleTimeout,
+    maxLifetime: limits.maxLifetime ?? DEFAULT_LIMITS.maxLifetime,
   };
   const { backpressurePolicy, ...sizes } = resolved;
   for (const [name, value] of Object.entries(sizes)) checkLimit(name, value);
@@ -74,7 +85,7 @@ export function resolveLimits(
 export function checkLimit(name: string, value: unknown): void {
   if (typeof value !== 'number') throw new TypeError(`${name} must be a number`);
   const smallest = ZERO_ALLOWED.has(name) ? 0 : 1;
-  const isTime = /(?:timeout|Timeout|Interval)$/.test(name);
+  const isTime = /(?:timeout|Timeout|Interval|Lifetime)$/.test(name);
   const largest = isTime ? MAX_TIME : Number.POSITIVE_INFINITY;
   const whole = Number.isInteger(value) || value === Number.POSITIVE_INFINITY;
   if (!whole || value < smallest || value > largest) {

@@ -8,13 +8,14 @@
 
 import { FrameDecoder } from '../frame/decoder.ts';
 import type { ConnectionOptions } from './handler.ts';
-import { Inbound, type MessageSink } from './inbound.ts';
+import { Inbound } from './inbound.ts';
 import { Intake, type IntakeOwner } from './intake.ts';
+import { MeteredInbound, type MeterOwner, isMetered } from './metered-inbound.ts';
 import type { Share } from './share.ts';
 import type { Transport } from './transport.ts';
 
 /** What a {@link Reading} speaks to. */
-export interface ReadingOwner extends MessageSink, IntakeOwner {}
+export interface ReadingOwner extends MeterOwner, IntakeOwner {}
 
 export class Reading {
   readonly decoder: FrameDecoder;
@@ -35,7 +36,10 @@ export class Reading {
     share: Share,
   ) {
     this.intake = new Intake(owner, transport, share);
-    this.inbound = new Inbound(owner, options, options.text === 'string');
+    const lendsTexts = options.text === 'string';
+    this.inbound = isMetered(options)
+      ? new MeteredInbound(owner, options, lendsTexts)
+      : new Inbound(owner, options, lendsTexts);
     this.decoder = new FrameDecoder(this.inbound, expectMask, rsv1Claimed);
   }
 

@@ -6,7 +6,7 @@ import { ManualClock } from '../support/manual-clock.ts';
 const INTERVAL = 30_000;
 const TIMEOUT = 10_000;
 
-const QUIET: Progress = { taken: 0, deaf: false, waiting: 0 };
+const QUIET: Progress = { taken: 0, deaf: false, waiting: 0, answering: false };
 
 /** A keepalive that began at 1,000 ms, and its clock. */
 class Watched {

@@ -7,6 +7,7 @@ import {
 } from '../../src/connection/limits.ts';
 
 const SIZES_FROM_0 = ['maxPayload', 'highWaterMark', 'maxBackpressure'] as const;
+const TIMES_FROM_0 = ['pingInterval', 'idleTimeout', 'maxLifetime'] as const;
 const TIMES_FROM_1 = ['pingTimeout', 'closeTimeout'] as const;
 
 describe('resolveLimits', () => {
@@ -20,6 +21,8 @@ describe('resolveLimits', () => {
       pingInterval: 30_000,
       pingTimeout: 10_000,
       closeTimeout: 10_000,
+      idleTimeout: 0,
+      maxLifetime: 0,
     };
     expect(resolveLimits()).toEqual(defaults);
     expect(resolveLimits({})).toEqual(defaults);
@@ -36,6 +39,8 @@ describe('resolveLimits', () => {
       pingInterval: 5,
       pingTimeout: 6,
       closeTimeout: 7,
+      idleTimeout: 8,
+      maxLifetime: 9,
     };
     expect(resolveLimits(given)).toEqual(given);
   });
@@ -66,7 +71,7 @@ describe('resolveLimits', () => {
   });
 
   it('checks every limit', () => {
-    for (const name of [...SIZES_FROM_0, ...TIMES_FROM_1, 'maxFragments', 'pingInterval']) {
+    for (const name of [...SIZES_FROM_0, ...TIMES_FROM_1, 'maxFragments', ...TIMES_FROM_0]) {
       expect(() => resolveLimits({ [name]: Number.NaN }), name).toThrow(RangeError);
       expect(() => resolveLimits({ [name]: '10' }), name).toThrow(TypeError);
     }
@@ -86,7 +91,7 @@ describe('resolveLimits', () => {
 });
 
 describe('checkLimit', () => {
-  it.each([...SIZES_FROM_0, 'pingInterval'])('lets %s be 0', (name) => {
+  it.each([...SIZES_FROM_0, ...TIMES_FROM_0])('lets %s be 0', (name) => {
     expect(() => checkLimit(name, 0)).not.toThrow();
     expect(() => checkLimit(name, -1)).toThrow(RangeError);
   });
@@ -104,7 +109,7 @@ describe('checkLimit', () => {
     expect(() => checkLimit(name, Number.MAX_SAFE_INTEGER)).not.toThrow();
   });
 
-  it.each([...TIMES_FROM_1, 'pingInterval', 'handshakeTimeout'])(
+  it.each([...TIMES_FROM_1, ...TIMES_FROM_0, 'handshakeTimeout'])(
     'wants %s to fit a timer of Node',
     (name) => {
       expect(() => checkLimit(name, 2_147_483_647)).not.toThrow();

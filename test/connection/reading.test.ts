@@ -18,12 +18,17 @@ class Reader implements ReadingOwner {
   wasForgettable = false;
   readonly #role: Role;
 
-  constructor(role: Role, rsv1Claimed: boolean = false, text: 'string' | 'buffer' = 'string') {
+  constructor(
+    role: Role,
+    rsv1Claimed: boolean = false,
+    text: 'string' | 'buffer' = 'string',
+    idleTimeout: number = 0,
+  ) {
     this.#role = role;
     this.reading = new Reading(
       this,
       this.transport,
-      { ...resolveLimits({ maxPayload: 300_000 }), text },
+      { ...resolveLimits({ maxPayload: 300_000, idleTimeout }), text },
       role === 'server',
       rsv1Claimed,
       new Share(new ManualClock()),
@@ -48,6 +53,11 @@ class Reader implements ReadingOwner {
   }
 
   onTurnEnd(): void {}
+
+  onFrame(isMessage: boolean): number {
+    this.log.push(isMessage ? 'message frame' : 'control frame');
+    return 0;
+  }
 
   onIdle(): void {}
 
@@ -88,6 +98,13 @@ describe.each(ROLES)('what a %s reads by', (role) => {
     const reader = new Reader(role);
     reader.receive({ payload: 'text' }, { opcode: 9, payload: 'ping' }, { opcode: 2 });
     expect(reader.log).toEqual(['message 1 text', 'control 9 ping', 'message 2 ']);
+  });
+
+  it('tells of each frame where there is an idleTimeout, and not otherwise', () => {
+    const reader = new Reader(role, false, 'string', 1_000);
+    reader.receive({ opcode: 2, payload: 'one' });
+    expect(reader.log).toEqual(['message frame', 'message 2 one']);
+    expect(reader.reading.isForgettable).toBe(true);
   });
 
   it('expects a mask from a client alone', () => {

@@ -46,6 +46,8 @@ describe('the options of a socket', () => {
       autoPong: false,
       deflate: { ...DEFAULT_DEFLATE, level: 1 },
       text: 'buffer',
+      idleTimeout: 10,
+      maxLifetime: 11,
     };
     expect(resolveSocketOptions(options)).toEqual({ ...options, mayOverwrite: false });
   });

@@ -4,7 +4,7 @@ import { ProtocolError } from '../../src/errors.ts';
 import { hex } from './bytes.ts';
 
 /** Writes down what an {@link Inbound} found. */
-class RecordingMessages implements MessageSink {
+export class RecordingMessages implements MessageSink {
   /** `text hex`, `binary hex`, `ascii hex` for a text known to be ASCII, `control 9 hex`. */
   readonly calls: string[] = [];
   readonly sources: Buffer[] = [];

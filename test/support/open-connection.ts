@@ -65,6 +65,11 @@ export class OpenConnection {
       },
       onWorked: () => this.during.onWorked?.(),
     };
+    // Only where a test has them: without them, the connection does by itself.
+    Object.defineProperties(handler, {
+      onOverdue: { get: () => this.during.onOverdue },
+      isAnswering: { get: () => this.during.isAnswering },
+    });
     this.connection = new Connection(role, this.transport, handler, this.clock, {
       ...resolveLimits(options),
       autoPong: options.autoPong ?? true,
