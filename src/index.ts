@@ -14,6 +14,12 @@ export { type BackpressurePolicy } from './connection/outbound-limits.ts';
 export { type Bytes } from './connection/payload.ts';
 export { type Pieces } from './connection/pieces.ts';
 export { PreparedMessage } from './connection/prepared.ts';
+export {
+  type ExcessAnswer,
+  type ExcessPolicy,
+  type RateLimitOptions,
+  type RateName,
+} from './connection/rate-limit.ts';
 export { Socket, type WaitOptions } from './connection/socket.ts';
 export {
   type CloseResult,

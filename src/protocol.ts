@@ -20,6 +20,14 @@ export {
   type ConnectionLimits,
 } from './connection/limits.ts';
 export { type BackpressurePolicy } from './connection/outbound-limits.ts';
+export {
+  resolveRateLimit,
+  type ExcessAnswer,
+  type ExcessPolicy,
+  type RateLimit,
+  type RateLimitOptions,
+  type RateName,
+} from './connection/rate-limit.ts';
 export { type Clock, type Transport } from './connection/transport.ts';
 export {
   acceptResponse,

@@ -113,6 +113,7 @@ describe('the face of the core', () => {
         'RequestHeadParser',
         'resolveDeflate',
         'resolveLimits',
+        'resolveRateLimit',
         'ResponseHeadParser',
       ]),
     );

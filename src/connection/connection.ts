@@ -13,25 +13,20 @@ import type { PerMessageDeflate } from '../extension/permessage-deflate.ts';
 import { CLOSE_CODE } from '../frame/close-code.ts';
 import { encodeClosePayload } from '../frame/close-payload.ts';
 import { type MessageOpcode, OPCODE } from '../frame/opcode.ts';
-import { Closing } from './closing.ts';
 import type { ConnectionHandler, ConnectionOptions, Role } from './handler.ts';
-import type { Keepalive, Progress } from './keepalive.ts';
+import type { Intake } from './intake.ts';
+import type { ExcessAnswer, RateName } from './rate-limit.ts';
 import { Reading, type ReadingOwner } from './reading.ts';
-import { Sending } from './sending.ts';
 import { Share } from './share.ts';
 import { STATE } from './state.ts';
-import { LEAVE_REASON, createKeepalive } from './tenure.ts';
+import { Timing } from './timing.ts';
 import type { Clock, Transport } from './transport.ts';
 
-export class Connection extends Sending implements ReadingOwner {
-  readonly #handler: ConnectionHandler;
-  readonly #clock: Clock;
-
+export class Connection extends Timing implements ReadingOwner {
   /** Null where there is nothing to read, and nothing to remember of what was read. */
   #reading: Reading | null = null;
   /** From the first bytes on. */
   #share: Share | null = null;
-  readonly #keepalive: Keepalive;
 
   /** Something was sent in this turn that answers what was received in it. */
   #replied = false;
@@ -40,9 +35,6 @@ export class Connection extends Sending implements ReadingOwner {
   #inHandler = false;
   /** We have ended our direction of the transport. */
   #hasEnded = false;
-
-  /** Made when the first Close is sent or comes. */
-  #closing: Closing | null = null;
 
   /**
    * @param deflate - where permessage-deflate was negotiated, for this connection alone
@@ -55,20 +47,16 @@ export class Connection extends Sending implements ReadingOwner {
     options: ConnectionOptions,
     deflate: PerMessageDeflate | null = null,
   ) {
-    super(role, transport, options, deflate);
-    this.#handler = handler;
-    this.#clock = clock;
-    this.#keepalive = createKeepalive(options, clock);
+    super(role, transport, handler, clock, options, deflate);
   }
 
-  /** Milliseconds of the last Ping of the keepalive; NaN before there was one. */
-  get latency(): number {
-    return this.#keepalive.latency;
+  /** What the peer sent and `rateLimit` let nobody have: messages, Pings and Pongs. */
+  get ignored(): number {
+    return this.#reading?.inbound.ignored ?? 0;
   }
 
-  /** When {@link tick} has something to do, in the time of the clock; `Infinity` for never. */
-  get deadline(): number {
-    return Math.min(this.#closing?.deadline ?? Number.POSITIVE_INFINITY, this.#keepalive.deadline);
+  protected get intake(): Intake | null {
+    return this.#reading?.intake ?? null;
   }
 
   // ── What happens to the transport ─────────────────────────────────────────────────────────
@@ -81,7 +69,7 @@ export class Connection extends Sending implements ReadingOwner {
   receive(chunk: Buffer): void {
     // Section 7.1.7: after that, "an endpoint MUST NOT continue to attempt to process data".
     if (!this.isListening) return;
-    this.#keepalive.hear();
+    this.keepalive.hear();
     this.reading.intake.take(chunk);
     // An inflater speaks to the part that began with it.
     if (this.deflate === null && this.#reading?.isForgettable === true) this.#reading = null;
@@ -94,7 +82,7 @@ export class Connection extends Sending implements ReadingOwner {
       this.options,
       this.role === 'server',
       this.deflate !== null,
-      (this.#share ??= new Share(this.#clock)),
+      (this.#share ??= new Share(this.clock)),
     );
     return this.#reading;
   }
@@ -118,9 +106,9 @@ export class Connection extends Sending implements ReadingOwner {
     this.apply('TRANSPORT_CLOSED');
     this.stopMessages();
     this.outbound.discard();
-    const closing = (this.#closing ??= new Closing());
+    const { closing } = this;
     closing.stopTimeout();
-    this.#handler.onClose(closing.code, closing.reason, wasClean);
+    this.handler.onClose(closing.code, closing.reason, wasClean);
   }
 
   /** The transport, whose `write` had returned false, takes more. */
@@ -144,39 +132,6 @@ export class Connection extends Sending implements ReadingOwner {
     this.forgetSent();
   }
 
-  /** Looks at the clock: sends the Ping that is due, or gives up a peer that is gone. */
-  tick(): void {
-    const now = this.#clock.now();
-    if (this.#closing !== null && now >= this.#closing.deadline) {
-      this.#closing.stopTimeout();
-      this.transport.destroy();
-      return;
-    }
-    if (!this.isOpen) return;
-    const step = this.#keepalive.advance(now, this.progress());
-    if (step === 'dead') {
-      this.terminate();
-    } else if (step === 'ping') {
-      this.outbound.sendControl(OPCODE.PING, this.#keepalive.payload());
-      this.flush();
-      this.#keepalive.sent(this.progress());
-    } else if (step !== 'nothing') {
-      this.leave(LEAVE_REASON[step]);
-    }
-  }
-
-  private leave(reason: string): void {
-    if (this.#handler.onOverdue !== undefined) this.#handler.onOverdue(reason);
-    else this.close(CLOSE_CODE.GOING_AWAY, reason);
-  }
-
-  private progress(): Progress {
-    const { writableLength: waiting } = this.transport;
-    const intake = this.#reading?.intake;
-    const answering = intake?.isPaused === true || this.#handler.isAnswering === true;
-    return { taken: this.takenSize, waiting, deaf: intake?.isHolding ?? false, answering };
-  }
-
   // ── What the application wants ────────────────────────────────────────────────────────────
 
   /**
@@ -196,7 +151,7 @@ export class Connection extends Sending implements ReadingOwner {
     this.apply('SEND_CLOSE');
     if (receives) this.keepReceiving(true);
     this.outbound.endMessages();
-    this.#keepalive.stop();
+    this.keepalive.stop();
     this.startCloseTimeout();
     this.outbound.sendControl(OPCODE.CLOSE, payload);
     this.announce();
@@ -227,7 +182,7 @@ export class Connection extends Sending implements ReadingOwner {
   /** Delivers no message until {@link resume}, and asks the transport to hold back. */
   pause(): void {
     if (!this.isReceiving || this.reading.intake.isPaused) return;
-    this.#keepalive.hearNothing(this.#clock.now());
+    this.keepalive.hearNothing(this.clock.now());
     this.reading.intake.pause(true);
   }
 
@@ -235,7 +190,7 @@ export class Connection extends Sending implements ReadingOwner {
   resume(): void {
     const intake = this.#reading?.intake;
     if (intake?.isPaused !== true) return;
-    this.#keepalive.hearAgain(this.#clock.now());
+    this.keepalive.hearAgain(this.clock.now());
     intake.pause(false);
   }
 
@@ -256,14 +211,14 @@ export class Connection extends Sending implements ReadingOwner {
     // After our Close the peer may go on sending (section 5.5.1), and nobody listens any more.
     if (!this.isReceiving) return;
     this.#inHandler = true;
-    this.#handler.onMessage(opcode, source, start, end, ascii);
+    this.handler.onMessage(opcode, source, start, end, ascii);
     this.afterHandler();
   }
 
   onPiece(opcode: MessageOpcode, source: Buffer, start: number, end: number, last: boolean): void {
     if (!this.isReceiving) return;
     this.#inHandler = true;
-    this.#handler.onPiece?.(opcode, source, start, end, last);
+    this.handler.onPiece?.(opcode, source, start, end, last);
     this.afterHandler();
   }
 
@@ -272,9 +227,17 @@ export class Connection extends Sending implements ReadingOwner {
   }
 
   onFrame(isMessage: boolean): number {
-    const now = this.#clock.now();
-    if (isMessage) this.#keepalive.hearMessage(now);
+    const now = this.clock.now();
+    if (isMessage) this.keepalive.hearMessage(now);
     return now;
+  }
+
+  onExcess(rate: RateName): ExcessAnswer {
+    this.#inHandler = true;
+    const answer = this.handler.onExcess?.(rate) ?? this.options.rateLimit!.onExceeded;
+    this.#inHandler = false;
+    // It may have ended the connection, which cannot be failed then.
+    return this.isListening ? answer : 'drop';
   }
 
   onInflating(): void {
@@ -302,13 +265,13 @@ export class Connection extends Sending implements ReadingOwner {
       // Of a message; the connection has failed already.
       this.tellThrown(error);
     }
-    this.#handler.onWorked?.();
+    this.handler.onWorked?.();
   }
 
   /** What a handler threw where nobody has called us who could be told. */
   private tellThrown(thrown: unknown): void {
-    if (this.#handler.onThrown === undefined) throw thrown;
-    this.#handler.onThrown(thrown);
+    if (this.handler.onThrown === undefined) throw thrown;
+    this.handler.onThrown(thrown);
   }
 
   onControl(opcode: number, source: Buffer, start: number, end: number): void {
@@ -317,12 +280,12 @@ export class Connection extends Sending implements ReadingOwner {
       return;
     }
     const isPing = opcode === OPCODE.PING;
-    if (!isPing) this.#keepalive.hearPong(source, start, end, this.#clock);
+    if (!isPing) this.keepalive.hearPong(source, start, end, this.clock);
     // Section 5.5.2: "unless it already received a Close frame". One that we sent changes nothing.
     else if (this.options.autoPong ?? true) this.outbound.sendPong(source, start, end);
     if (!this.isOpen) return;
     this.#inHandler = true;
-    this.#handler[isPing ? 'onPing' : 'onPong'](source, start, end);
+    this.handler[isPing ? 'onPing' : 'onPong'](source, start, end);
     this.afterHandler();
   }
 
@@ -337,7 +300,7 @@ export class Connection extends Sending implements ReadingOwner {
 
   /** The peer's Close: section 5.5.1. */
   private onClose(source: Buffer, start: number, end: number): void {
-    (this.#closing ??= new Closing()).read(source, start, end);
+    this.closing.read(source, start, end);
     const mustAnswer = this.isOpen;
     this.apply('RECEIVE_CLOSE');
     // "Any data received after it" is discarded (section 1.4).
@@ -383,7 +346,7 @@ export class Connection extends Sending implements ReadingOwner {
 
   protected failBy(error: ProtocolError): void {
     this.fail(error.closeCode, error.message);
-    this.#handler.onError(error);
+    this.handler.onError(error);
   }
 
   /** Nothing that comes from here on means anything, and nothing that waits may go out. */
@@ -392,11 +355,7 @@ export class Connection extends Sending implements ReadingOwner {
     this.reading.inbound.release();
     this.outbound.end();
     this.deflate?.close();
-    this.#keepalive.stop();
-  }
-
-  private startCloseTimeout(): void {
-    (this.#closing ??= new Closing()).startTimeout(this.#clock.now() + this.options.closeTimeout);
+    this.keepalive.stop();
   }
 
   // ── IntakeOwner: when bytes are decoded ───────────────────────────────────────────────────
@@ -456,7 +415,11 @@ export class Connection extends Sending implements ReadingOwner {
 
   onDeflateFailed(): void {
     this.failInternally();
-    this.#handler.onWorked?.();
+    this.handler.onWorked?.();
+  }
+
+  protected onPinged(): void {
+    if ((this.options.rateLimit ?? null) !== null) this.reading.inbound.expectPong();
   }
 
   protected onSent(): void {
@@ -467,7 +430,7 @@ export class Connection extends Sending implements ReadingOwner {
 
   private tellDrain(): void {
     try {
-      this.#handler.onDrain();
+      this.handler.onDrain();
     } catch (error) {
       this.failInternally();
       throw error;
@@ -483,7 +446,7 @@ export class Connection extends Sending implements ReadingOwner {
   protected announce(): void {
     if (this.#announced || this.isInTurn || !this.isPending) return;
     this.#announced = true;
-    this.#handler.onPending();
+    this.handler.onPending();
   }
 }
 

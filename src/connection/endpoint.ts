@@ -11,7 +11,7 @@ import type { PerMessageDeflate } from '../extension/permessage-deflate.ts';
 import { CLOSE_CODE } from '../frame/close-code.ts';
 import { type MessageOpcode, OPCODE } from '../frame/opcode.ts';
 import { utf8ToString } from '../frame/text.ts';
-import { Alarm, type Alarms } from './alarm.ts';
+import { Alarm } from './alarm.ts';
 import { type TransportListener, bind } from './binding.ts';
 import { Connection } from './connection.ts';
 import { Consumers, type ConsumersOwner } from './consumers.ts';
@@ -19,22 +19,19 @@ import type { ConnectionHandler, Role } from './handler.ts';
 import { copyBytes, ownBytes, ownBytesOfBlock, ownPiece } from './payload.ts';
 import type { PreparedMessage } from './prepared.ts';
 import { SocketPromises, closedError } from './promises.ts';
-import type { CloseResult, NodeTransport, SocketEvents, SocketHooks } from './socket-events.ts';
+import { type ExcessAnswer, type RateName, readExcessAnswer } from './rate-limit.ts';
+import type {
+  CloseResult,
+  EndpointOwner,
+  NodeTransport,
+  SocketEvents,
+  SocketHooks,
+} from './socket-events.ts';
 import type { ResolvedSocketOptions } from './socket-options.ts';
 import { READY_STATE, type ReadyState } from './state.ts';
 import { tellError } from './telling.ts';
 import type { Turn } from './waiting.ts';
 import { isPromiseLike } from './waiters.ts';
-
-/** Who made a socket. */
-export interface EndpointOwner {
-  /** Those of its sockets that look at the clock some time. Default: each is alone. */
-  readonly alarms?: Alarms | undefined;
-  /** The transport is gone. Called before any listener is told. */
-  onReleased(socket: EventEmitter<SocketEvents>): void;
-  /** What the application threw, where the socket has neither a hook nor a listener for errors. */
-  onUnheard(error: Error, socket: EventEmitter<SocketEvents>): void;
-}
 
 const NO_OWNER: EndpointOwner = { onReleased: () => {}, onUnheard: warn };
 const NO_HOOKS: SocketHooks<unknown> = {};
@@ -137,7 +134,7 @@ export class Endpoint implements ConnectionHandler, ConsumersOwner, TransportLis
   }
 
   get isAnswering(): boolean {
-    return this.#consumers !== null && this.#consumers.isAnswering;
+    return this.#consumers?.isAnswering === true;
   }
 
   get result(): CloseResult | null {
@@ -385,24 +382,28 @@ export class Endpoint implements ConnectionHandler, ConsumersOwner, TransportLis
   }
 
   onPing(source: Buffer, start: number, end: number): void {
-    if (this.#hooks.ping !== undefined) {
-      const payload = copyBytes(source, start, end);
-      this.callAside(() => this.#hooks.ping!(this.#socket, payload));
-    }
-    if (this.#socket.listenerCount('ping') > 0) {
-      this.callAside(() => this.#socket.emit('ping', copyBytes(source, start, end)));
-    }
+    this.tellControl('ping', source, start, end);
   }
 
   onPong(source: Buffer, start: number, end: number): void {
     this.#promises?.hearPong(source, start, end);
-    if (this.#hooks.pong !== undefined) {
+    this.tellControl('pong', source, start, end);
+  }
+
+  private tellControl(name: 'ping' | 'pong', source: Buffer, start: number, end: number): void {
+    if (this.#hooks[name] !== undefined) {
       const payload = copyBytes(source, start, end);
-      this.callAside(() => this.#hooks.pong!(this.#socket, payload));
+      this.callAside(() => this.#hooks[name]!(this.#socket, payload));
     }
-    if (this.#socket.listenerCount('pong') > 0) {
-      this.callAside(() => this.#socket.emit('pong', copyBytes(source, start, end)));
+    if (this.#socket.listenerCount(name) > 0) {
+      this.callAside(() => this.#socket.emit(name, copyBytes(source, start, end)));
     }
+  }
+
+  onExcess(rate: RateName): ExcessAnswer | undefined {
+    let answer: ExcessAnswer | undefined;
+    this.call(() => void (answer = readExcessAnswer(this.#hooks.excess?.(this.#socket, rate))));
+    return answer;
   }
 
   onDrain(): void {

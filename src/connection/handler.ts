@@ -7,6 +7,7 @@
 import type { ProtocolError } from '../errors.ts';
 import type { MessageOpcode } from '../frame/opcode.ts';
 import type { ConnectionLimits } from './limits.ts';
+import type { ExcessAnswer, RateLimit, RateName } from './rate-limit.ts';
 
 /** A server does not mask and closes TCP first; a client masks and waits (sections 5.1, 7.1.1). */
 export type Role = 'client' | 'server';
@@ -69,11 +70,18 @@ export interface ConnectionHandler {
    * not idle. Default: false.
    */
   readonly isAnswering?: boolean;
+  /**
+   * A message, or a Ping or Pong, comes faster than `rateLimit` lets in. Answers what becomes of it;
+   * undefined, or without this method: `onExceeded` of the limit.
+   */
+  onExcess?(rate: RateName): ExcessAnswer | undefined;
 }
 
 export interface ConnectionOptions extends ConnectionLimits {
   /** Whether a Ping is answered by itself. Default: true. */
   readonly autoPong?: boolean | undefined;
+  /** How fast the peer may send; of `resolveRateLimit`. Default: as fast as it can. */
+  readonly rateLimit?: RateLimit | null | undefined;
   /**
    * Whether the transport is done with bytes as soon as its `writableLength` is 0, so that the
    * memory that frames are written to can be used again. True for a `net.Socket` and a

@@ -264,6 +264,14 @@ export class Inbound implements FrameSink, InflateSink {
     );
   }
 
+  /** Messages and control frames that were dropped: for metered-inbound.ts, as the next one. */
+  get ignored(): number {
+    return 0;
+  }
+
+  /** A Ping was sent. */
+  expectPong(): void {}
+
   /** Whether messages are given in pieces as they come, from the next one on. */
   giveInPieces(inPieces: boolean): void {
     this.#nextInPieces = inPieces;

@@ -38,7 +38,7 @@ export class Reading {
     this.intake = new Intake(owner, transport, share);
     const lendsTexts = options.text === 'string';
     this.inbound = isMetered(options)
-      ? new MeteredInbound(owner, options, lendsTexts)
+      ? new MeteredInbound(owner, options, lendsTexts, expectMask)
       : new Inbound(owner, options, lendsTexts);
     this.decoder = new FrameDecoder(this.inbound, expectMask, rsv1Claimed);
   }

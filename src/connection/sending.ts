@@ -76,6 +76,8 @@ export abstract class Sending extends Stateful implements DeflatingOwner {
 
   /** Something was sent: it has to leave some time. */
   protected abstract onSent(): void;
+  /** A Ping was sent. */
+  protected abstract onPinged(): void;
   /** Something that answers nothing was sent. */
   protected abstract announce(): void;
   protected abstract failBy(error: ProtocolError): void;
@@ -222,6 +224,7 @@ export abstract class Sending extends Stateful implements DeflatingOwner {
     if (!this.isOpen) return false;
     if (!this.outbound.hasControlRoom()) return false;
     this.outbound.sendControl(opcode, payload);
+    if (opcode === OPCODE.PING) this.onPinged();
     this.announce();
     return this.outbound.hasRoom();
   }

@@ -4,8 +4,11 @@
  * @module
  */
 
+import type { EventEmitter } from 'node:events';
+import type { Alarms } from './alarm.ts';
 import type { Message } from './delivery.ts';
 import type { MessageStream } from './message-stream.ts';
+import type { ExcessAnswer, RateName } from './rate-limit.ts';
 import type { Transport } from './transport.ts';
 
 /** A transport of Node: a `net.Socket`, a `tls.TLSSocket`. */
@@ -49,6 +52,16 @@ export interface SocketEvents {
   close: [code: number, reason: string, wasClean: boolean];
 }
 
+/** Who made a socket. */
+export interface EndpointOwner {
+  /** Those of its sockets that look at the clock some time. Default: each is alone. */
+  readonly alarms?: Alarms | undefined;
+  /** The transport is gone. Called before any listener is told. */
+  onReleased(socket: EventEmitter<SocketEvents>): void;
+  /** What the application threw, where the socket has neither a hook nor a listener for errors. */
+  onUnheard(error: Error, socket: EventEmitter<SocketEvents>): void;
+}
+
 /** What an application does with a socket. What it throws or rejects with closes it with 1011. */
 export interface SocketHooks<S> {
   /** The socket is open. Messages wait until this is done. */
@@ -60,6 +73,11 @@ export interface SocketHooks<S> {
   readonly ping?: ((socket: S, payload: Buffer) => unknown) | undefined;
   readonly pong?: ((socket: S, payload: Buffer) => unknown) | undefined;
   readonly drain?: ((socket: S) => unknown) | undefined;
+  /**
+   * The peer sends faster than `rateLimit` allows: decides what becomes of this message, or of this Ping
+   * or Pong. It is called for each, and before anything of it is kept. Answers nothing for `onExceeded`.
+   */
+  readonly excess?: ((socket: S, rate: RateName) => ExcessAnswer | undefined | void) | undefined;
   /** As the event of that name. */
   readonly error?: ((socket: S, error: Error) => unknown) | undefined;
   readonly close?:

@@ -13,6 +13,7 @@ import {
 import type { QueueLimits } from './delivery.ts';
 import type { ConnectionOptions } from './handler.ts';
 import { type ConnectionLimits, DEFAULT_LIMITS, checkLimit, resolveLimits } from './limits.ts';
+import { type RateLimit, type RateLimitOptions, resolveRateLimit } from './rate-limit.ts';
 
 /** `'string'`: a string. `'buffer'`: a Buffer of UTF-8, as a binary is; `binary` tells them apart. */
 export type TextForm = 'string' | 'buffer';
@@ -30,6 +31,11 @@ export interface SocketOptions extends Optional<ConnectionLimits>, Optional<Queu
    * well; or how. It costs memory for each connection. Default: false.
    */
   readonly deflate?: boolean | DeflateOptions | undefined;
+  /**
+   * How many messages and bytes the peer may send in a second, and what becomes of what is more.
+   * Default: false, for any number.
+   */
+  readonly rateLimit?: RateLimitOptions | false | null | undefined;
 }
 
 /** What may be chosen for one message. */
@@ -44,6 +50,7 @@ export interface SendOptions {
 export interface ResolvedSocketOptions extends ConnectionOptions, QueueLimits {
   readonly text: TextForm;
   readonly deflate: ResolvedDeflateOptions | null;
+  readonly rateLimit: RateLimit | null;
   readonly mayOverwrite: boolean;
 }
 
@@ -57,6 +64,7 @@ export const SOCKET_OPTION_NAMES: readonly string[] = [
   ...Object.keys(DEFAULT_QUEUE_LIMITS),
   'autoPong',
   'deflate',
+  'rateLimit',
   'text',
 ];
 
@@ -154,6 +162,7 @@ export function resolveSocketOptions(
     ...queue,
     autoPong: given.autoPong ?? true,
     deflate: resolveDeflate(given.deflate ?? false),
+    rateLimit: resolveRateLimit(given.rateLimit ?? false),
     text,
     mayOverwrite: false,
   };

@@ -13,12 +13,18 @@ import { encodeClosePayload } from '../frame/close-payload.ts';
 import { type MessageOpcode, OPCODE } from '../frame/opcode.ts';
 import type { Message } from './delivery.ts';
 import { type SocketDuplexOptions, createDuplex } from './duplex.ts';
-import { Endpoint, type EndpointOwner } from './endpoint.ts';
+import { Endpoint } from './endpoint.ts';
 import type { Role } from './handler.ts';
 import { type Bytes, isBlob, isBytes, toBytes, toTextBytes } from './payload.ts';
 import { type Pieces, checkPieces, piecesOf, refusePieces, sendPieces } from './pieces.ts';
 import { PreparedMessage } from './prepared.ts';
-import type { CloseResult, NodeTransport, SocketEvents, SocketHooks } from './socket-events.ts';
+import type {
+  CloseResult,
+  EndpointOwner,
+  NodeTransport,
+  SocketEvents,
+  SocketHooks,
+} from './socket-events.ts';
 import {
   type SendOptions,
   mayCompress,
@@ -166,6 +172,11 @@ export class Socket<Data = unknown>
   /** Messages that were dropped by `backpressurePolicy`, or because the socket closed. */
   get dropped(): number {
     return this.#endpoint.connection.dropped;
+  }
+
+  /** Messages, Pings and Pongs of the peer that were dropped by `rateLimit`. */
+  get ignored(): number {
+    return this.#endpoint.connection.ignored;
   }
 
   /** Milliseconds from the last Ping of the keepalive to its Pong; NaN before there was one. */

@@ -27,6 +27,7 @@ export const VIOLATION = {
   INVALID_UTF8: [1007, '8.1', 'a text is not valid UTF-8'],
   INVALID_DEFLATE: [1007, 'RFC 7692, section 7.2.2', 'the payload is no compressed message'],
   TOO_MANY_FRAGMENTS: [1008, '10.4', 'a message has more fragments than maxFragments'],
+  SENDS_TOO_FAST: [1008, '10.4', 'more comes than rateLimit lets in'],
   MESSAGE_TOO_BIG: [1009, '10.4', 'a message is larger than maxPayload'],
   READS_TOO_SLOWLY: [1013, '10.4', 'more waits to be sent than maxBackpressure'],
 } as const;

@@ -14,8 +14,7 @@
 import type { EventEmitter } from 'node:events';
 import { inspect } from 'node:util';
 import { Alarms } from '../connection/alarm.ts';
-import type { EndpointOwner } from '../connection/endpoint.ts';
-import type { SocketEvents } from '../connection/socket-events.ts';
+import type { EndpointOwner, SocketEvents } from '../connection/socket-events.ts';
 import { type AnyServerSocket, ServerSocket, type SocketRoute, routeOf } from './server-socket.ts';
 
 /** What a server is told about its sockets. */

@@ -185,6 +185,7 @@ const HOOKS = [
   'ping',
   'pong',
   'drain',
+  'excess',
   'error',
   'close',
   'shutdown',

@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
-import type { EndpointOwner } from '../../src/connection/endpoint.ts';
+import type { EndpointOwner } from '../../src/connection/socket-events.ts';
 import { peerFrame } from '../support/bytes.ts';
 import { turns } from '../support/live-socket.ts';
 import { memoryStream } from '../support/memory-stream.ts';

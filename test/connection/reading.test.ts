@@ -54,6 +54,10 @@ class Reader implements ReadingOwner {
 
   onTurnEnd(): void {}
 
+  onExcess(): 'close' {
+    return 'close';
+  }
+
   onFrame(isMessage: boolean): number {
     this.log.push(isMessage ? 'message frame' : 'control frame');
     return 0;

@@ -17,6 +17,7 @@ const DEFAULTS = {
   maxQueueSize: 1024 * 1024,
   autoPong: true,
   deflate: null,
+  rateLimit: null,
   text: 'string',
   mayOverwrite: false,
 };
@@ -47,6 +48,7 @@ describe('the options of a socket', () => {
       deflate: { ...DEFAULT_DEFLATE, level: 1 },
       text: 'buffer',
       idleTimeout: 10,
+      rateLimit: { messages: 12, bytes: 13, burst: 14, onExceeded: 'drop' },
       maxLifetime: 11,
     };
     expect(resolveSocketOptions(options)).toEqual({ ...options, mayOverwrite: false });

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { CONNECT_OPTION_NAMES } from '../../src/client/connect.ts';
 import { DUPLEX_OPTION_NAMES } from '../../src/connection/duplex.ts';
 import { DEFAULT_DEFLATE, USUAL_WINDOW_BITS } from '../../src/extension/deflate-options.ts';
+import { RATE_LIMIT_OPTION_NAMES } from '../../src/connection/rate-limit.ts';
 import { DEFAULT_LIMITS } from '../../src/connection/limits.ts';
 import { DEFAULT_QUEUE_LIMITS, SOCKET_OPTION_NAMES } from '../../src/connection/socket-options.ts';
 import { WAIT_OPTION_NAMES } from '../../src/connection/socket.ts';
@@ -63,6 +64,7 @@ describe('docs/options.md', () => {
       'Of server.broadcast and server.publish',
       [...new Set([...BROADCAST_OPTION_NAMES, ...PUBLISH_OPTION_NAMES])],
     ],
+    ['Of rateLimit', [...RATE_LIMIT_OPTION_NAMES]],
     ['Of deflate', Object.keys(DEFAULT_DEFLATE)],
     ['Of socket.duplex', [...DUPLEX_OPTION_NAMES]],
     ['Of what can be waited for', [...WAIT_OPTION_NAMES]],

@@ -45,6 +45,22 @@ describe('an option in a route', () => {
     expect(await answerTo(await join(port, '/plain'), frames)).toBe('text as string: ab');
   });
 
+  it('takes the limit of the server away, or is a limit of its own: rateLimit', async () => {
+    const rateLimit = { messages: 1 / 3600 };
+    for (const [options, own, limited, free] of [
+      [{ rateLimit }, { rateLimit: false }, '/plain', '/own'],
+      [{}, { rateLimit }, '/own', '/plain'],
+    ] as const) {
+      const port = await serve(options, own);
+      const [slow, fast] = [await join(port, limited), await join(port, free)];
+      const frame = maskedFrame({ payload: 'a' });
+      for (const answer of ['text as string: a', 'close 1008']) {
+        expect(await answerTo(slow, frame)).toBe(answer);
+        expect(await answerTo(fast, frame)).toBe('text as string: a');
+      }
+    }
+  });
+
   it('decides how a text is given out: text', async () => {
     const port = await serve({}, { text: 'buffer' });
     const [own, plain] = [await join(port, '/own'), await join(port, '/plain')];

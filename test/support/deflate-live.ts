@@ -4,7 +4,7 @@
  */
 import type { Socket as NetSocket } from 'node:net';
 import { onTestFinished } from 'vitest';
-import type { EndpointOwner } from '../../src/connection/endpoint.ts';
+import type { EndpointOwner } from '../../src/connection/socket-events.ts';
 import type { Role } from '../../src/connection/handler.ts';
 import type { SocketHooks } from '../../src/connection/socket-events.ts';
 import { type SocketOptions, resolveSocketOptions } from '../../src/connection/socket-options.ts';

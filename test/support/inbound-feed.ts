@@ -1,6 +1,7 @@
 import { expect } from 'vitest';
 import { Inbound, type InboundLimits, type MessageSink } from '../../src/connection/inbound.ts';
 import { ProtocolError } from '../../src/errors.ts';
+import type { InflateSink, Inflater } from '../../src/extension/inflater.ts';
 import { hex } from './bytes.ts';
 
 /** Writes down what an {@link Inbound} found. */
@@ -24,7 +25,7 @@ export class RecordingMessages implements MessageSink {
     this.during();
   }
 
-  inflaterFor(): never {
+  inflaterFor(_sink: InflateSink): Inflater {
     throw new Error('nothing is compressed here');
   }
 

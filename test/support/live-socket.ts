@@ -3,7 +3,7 @@ import type { Socket as NetSocket } from 'node:net';
 import { TLSSocket, connect as connectSecurely } from 'node:tls';
 import { onTestFinished } from 'vitest';
 import type { Message } from '../../src/connection/delivery.ts';
-import type { EndpointOwner } from '../../src/connection/endpoint.ts';
+import type { EndpointOwner } from '../../src/connection/socket-events.ts';
 import type { Role } from '../../src/connection/handler.ts';
 import type { MessageStream } from '../../src/connection/message-stream.ts';
 import type { SocketHooks } from '../../src/connection/socket-events.ts';

@@ -69,10 +69,12 @@ export class OpenConnection {
     Object.defineProperties(handler, {
       onOverdue: { get: () => this.during.onOverdue },
       isAnswering: { get: () => this.during.isAnswering },
+      onExcess: { get: () => this.during.onExcess },
     });
     this.connection = new Connection(role, this.transport, handler, this.clock, {
       ...resolveLimits(options),
       autoPong: options.autoPong ?? true,
+      rateLimit: options.rateLimit,
     });
   }
 

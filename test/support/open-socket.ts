@@ -1,5 +1,5 @@
 import type { Socket as NetSocket } from 'node:net';
-import type { EndpointOwner } from '../../src/connection/endpoint.ts';
+import type { EndpointOwner } from '../../src/connection/socket-events.ts';
 import type { Role } from '../../src/connection/handler.ts';
 import { Socket, endpointOf } from '../../src/connection/socket.ts';
 import type {
