@@ -1,4 +1,4 @@
-// Holds src/ and test/ to their shape: every file of src/ that does something has its mirror in
+// Holds src/, test/ and fuzz/ to their shape: every file of src/ that does something has its mirror in
 // test/, no file is longer than it can be read, and no test runs less than it says.
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -20,7 +20,7 @@ const problems = [];
 const filesOf = (root) =>
   readdirSync(root, { recursive: true })
     .map((entry) => entry.replaceAll('\\', '/'))
-    .filter((entry) => entry.endsWith('.ts'));
+    .filter((entry) => entry.endsWith('.ts') && !entry.startsWith('.'));
 
 const sources = filesOf('src');
 for (const file of sources) {
@@ -37,6 +37,11 @@ for (const file of tests) {
   if (lines > MAX_LINES) problems.push(`test/${file} has ${lines} lines; ${MAX_LINES} are enough`);
   const [hidden] = NOT_RUN.exec(text) ?? [];
   if (hidden !== undefined) problems.push(`test/${file} hides tests by ${hidden}`);
+}
+
+for (const file of filesOf('fuzz')) {
+  const lines = readFileSync(join('fuzz', file), 'utf8').split('\n').length - 1;
+  if (lines > MAX_LINES) problems.push(`fuzz/${file} has ${lines} lines; ${MAX_LINES} are enough`);
 }
 
 for (const problem of problems) console.error(problem);
