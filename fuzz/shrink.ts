@@ -19,13 +19,14 @@ export async function shrink(
     best = candidate;
     return true;
   };
+  const mayGoOn = (at: number): boolean => at < best.length && tries < MOST_TRIES;
   for (let size = best.length; size >= 1; size >>>= 1) {
-    for (let at = 0; at < best.length && tries < MOST_TRIES;) {
+    for (let at = 0; mayGoOn(at);) {
       const without = Buffer.concat([best.subarray(0, at), best.subarray(at + size)]);
       if (!(await attempt(without))) at += size;
     }
   }
-  for (let at = 0; at < best.length && tries < MOST_TRIES; at++) {
+  for (let at = 0; mayGoOn(at); at++) {
     if (best[at] === 0) continue;
     const calmer = Buffer.from(best);
     calmer[at] = 0;

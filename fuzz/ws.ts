@@ -30,11 +30,11 @@ export interface Reading {
 }
 
 /** The symbol under which `ws` keeps the close code of an error. */
-function closeCodeOf(error: object): string {
+function closeCodeOf(error: Error): string {
   for (const symbol of Object.getOwnPropertySymbols(error)) {
     if (symbol.description === 'status-code') return String(Reflect.get(error, symbol));
   }
-  return String(error);
+  return error.message;
 }
 
 function createDeflate(

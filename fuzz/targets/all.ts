@@ -5,12 +5,14 @@
  */
 
 import type { Target } from '../target.ts';
+import { CLIENT } from './client.ts';
 import { CLOSE } from './close.ts';
 import { DEFLATE } from './deflate.ts';
 import { EXTENSIONS } from './extensions.ts';
 import { FRAMES } from './frames.ts';
 import { REQUEST, RESPONSE } from './heads.ts';
 import { RECEIVER } from './receiver.ts';
+import { SERVER } from './server.ts';
 
 export const TARGETS: readonly Target[] = [
   REQUEST,
@@ -20,4 +22,6 @@ export const TARGETS: readonly Target[] = [
   FRAMES,
   DEFLATE,
   RECEIVER,
+  SERVER,
+  CLIENT,
 ];

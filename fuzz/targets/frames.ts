@@ -63,18 +63,19 @@ export function cutsOf(wire: Buffer, { seed }: Setting): Buffer[][] {
   return cuts;
 }
 
+const allocate = Buffer.allocUnsafeSlow.bind(Buffer);
+
 /** Runs it, and adds up the memory that is asked for outside the pool. */
 async function playMeasured(setting: Setting, pieces: Buffer[]): Promise<[Played, number]> {
-  const { allocUnsafeSlow } = Buffer;
   let asked = 0;
   Buffer.allocUnsafeSlow = (size) => {
     asked += size;
-    return allocUnsafeSlow(size);
+    return allocate(size);
   };
   try {
     return [await play(setting, pieces), asked];
   } finally {
-    Buffer.allocUnsafeSlow = allocUnsafeSlow;
+    Buffer.allocUnsafeSlow = allocate;
   }
 }
 
