@@ -64,12 +64,7 @@ export function readLooseFrames(wire: Buffer): LooseFrame[] {
 }
 
 /** The frame as the peer of an end writes it that breaks no rule. */
-export function frameOf(
-  first: number,
-  payload: Buffer,
-  masked: boolean,
-  random: Random,
-): LooseFrame {
+function frameOf(first: number, payload: Buffer, masked: boolean, random: Random): LooseFrame {
   const length = BigInt(payload.length);
   const lengthBits = length <= FITTING[7] ? 7 : length <= FITTING[16] ? 16 : 64;
   return { first, key: masked ? random.bytes(4) : null, lengthBits, length, payload };
@@ -110,7 +105,7 @@ export function closePayload(random: Random): Buffer {
 }
 
 /** How a message is compressed, right and not so right. */
-export function deflated(random: Random, data: Buffer, windowBits: number): Buffer {
+function deflated(random: Random, data: Buffer, windowBits: number, before: Buffer): Buffer {
   const options: ZlibOptions = {
     windowBits: Math.max(9, windowBits),
     level: random.between(0, 9),
@@ -132,7 +127,10 @@ export function deflated(random: Random, data: Buffer, windowBits: number): Buff
     case 2:
       return mutateBytes(random, deflateRawSync(data, options), data);
     default: {
-      const whole = deflateRawSync(data, { ...options, finishFlush: constants.Z_SYNC_FLUSH });
+      // It may refer to the messages before, also where that was not agreed on.
+      const dictionary = before.length > 0 && random.oneIn(2) ? { dictionary: before } : {};
+      const flush = { finishFlush: constants.Z_SYNC_FLUSH };
+      const whole = deflateRawSync(data, { ...options, ...flush, ...dictionary });
       return whole.subarray(0, whole.length - (random.oneIn(20) ? random.below(8) : 4));
     }
   }
@@ -152,12 +150,25 @@ export interface Wire {
   readonly windowBits: number;
 }
 
-function message(random: Random, { masked, windowBits }: Wire): LooseFrame[] {
+/** What was compressed so far. */
+interface Memory {
+  text: Buffer;
+}
+
+function message(
+  random: Random,
+  { masked, windowBits }: Wire,
+  memory: Memory = { text: Buffer.alloc(0) },
+): LooseFrame[] {
   const isText = random.oneIn(2);
   const compresses = windowBits > 0 && !random.oneIn(4);
   let data = isText ? text(random) : bytes(random);
   if (compresses && random.oneIn(12)) data = bomb(random);
-  if (compresses) data = deflated(random, data, windowBits);
+  if (compresses) {
+    const before = memory.text.subarray(-(2 ** windowBits));
+    memory.text = Buffer.concat([before, data]);
+    data = deflated(random, data, windowBits, before);
+  }
   const count = random.oneIn(3) ? random.between(1, 5) : 1;
   const frames: LooseFrame[] = [];
   for (let i = 0; i < count; i++) {
@@ -178,9 +189,10 @@ function control(random: Random, masked: boolean): LooseFrame {
 
 export function generateFrames(random: Random, wire: Wire): LooseFrame[] {
   const frames: LooseFrame[] = [];
+  const memory: Memory = { text: Buffer.alloc(0) };
   for (let left = random.between(1, 8); left > 0; left--) {
     if (random.oneIn(4)) frames.push(control(random, wire.masked));
-    else frames.push(...message(random, wire));
+    else frames.push(...message(random, wire, memory));
   }
   if (random.oneIn(4)) frames.push(frameOf(0x88, closePayload(random), wire.masked, random));
   return random.oneIn(2) ? frames : breakOne(random, frames, wire);
