@@ -11,8 +11,10 @@ import {
 // A net.Socket does not keep what it was given to write, so frames may share memory.
 const options = { ...resolveLimits({ maxPayload: 64 * 1024 }), mayOverwrite: true };
 
+const open = new Set();
+
 /** Binds a connection that echoes to whatever carries its bytes. */
-function open(transport) {
+function bind(transport) {
   const connection = new Connection(
     'server',
     transport,
@@ -30,11 +32,13 @@ function open(transport) {
     performance,
     options,
   );
+  open.add(connection);
   const timer = setInterval(() => connection.tick(), 1000);
   transport.on('drain', () => connection.receiveDrain());
   transport.on('end', () => connection.receiveEnd());
   transport.on('close', () => {
     clearInterval(timer);
+    open.delete(connection);
     connection.receiveTransportClose();
   });
   return connection;
@@ -61,11 +65,16 @@ const server = createServer({ allowHalfOpen: true }, (transport) => {
       return;
     }
     clearTimeout(deadline);
-    connection = open(transport);
+    connection = bind(transport);
     connection.receive(chunk.subarray(at));
   });
 });
 
 server.listen(Number(process.env.PORT ?? 3000), () => {
   console.log(`listening on ws://localhost:${server.address().port}`);
+});
+
+process.once('SIGTERM', () => {
+  server.close();
+  for (const connection of open) connection.close(1001);
 });
