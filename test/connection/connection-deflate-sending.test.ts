@@ -427,7 +427,7 @@ describe.each(ROLES)('the end of a %s', (role) => {
     ],
   ];
 
-  it.each(ends)('frees the memory of zlib: %s', (_, end) => {
+  it.each(ends)('Jetty #293: frees the memory of zlib: %s', (_, end) => {
     const limits = { maxBackpressure: 1_000, highWaterMark: 1_000 };
     const one = connections.add(new DeflateConnection(role, { limits }));
     one.connection.send(TEXT, 'x');

@@ -140,7 +140,7 @@ describe('Jobs', () => {
     expect(told.length).toBe(1);
   });
 
-  it('never has more at work than it may, and begins each once in its order', () => {
+  it('zlib memory: never has more at work than it may, and begins each once in its order', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 5 }),

@@ -45,7 +45,7 @@ describe('nextMaskingKey, with the entropy of the system', () => {
     for (const key of take(10_000)) expect(key | 0).toBe(key);
   });
 
-  it('repeats no key beyond chance in 10,000', () => {
+  it('predictable mask keys: repeats no key beyond chance in 10,000', () => {
     // By chance 0.012 pairs are equal; three or more happen once in four million runs.
     expect(new Set(take(10_000)).size).toBeGreaterThan(9_997);
   });
@@ -96,7 +96,7 @@ describe('nextMaskingKey, with a source of entropy that counts', () => {
     expect(source).toHaveBeenCalledTimes(1);
   });
 
-  it('gives out each four bytes of the source once, over several fillings of its pool', () => {
+  it('predictable mask keys: gives out each four bytes of the source once, over several fillings of its pool', () => {
     const given = countInsteadOfRandom();
     nextMaskingKey();
     const poolSize = given.length;

@@ -269,7 +269,7 @@ describe('listen', () => {
 });
 
 describe.each(WAYS)('the time for a handshake, on %s', (way) => {
-  it('is one for all of it: a head that never ends is answered with 408', async () => {
+  it('slow handshake: is one for all of it, and a head that never ends is answered with 408', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
     const server = createWebSocketServer({ handshakeTimeout: 8_000, maxPendingUpgrades: 1 });
     const connect = await listenBy(way, server);
@@ -291,7 +291,7 @@ describe.each(WAYS)('the time for a handshake, on %s', (way) => {
 });
 
 describe('the time for a handshake of TLS', () => {
-  it('is over for who stalls in it, and there is room for others then', async () => {
+  it('slow TLS handshake: is over for who stalls in it, and there is room for others then', async () => {
     const server = createWebSocketServer({ handshakeTimeout: 500, maxPendingUpgrades: 1 });
     await server.listen({ port: 0, host: '127.0.0.1', tls: TLS });
     const peer = await RawPeer.connect(boundPort(server));

@@ -133,7 +133,7 @@ describe.each(ENGINES)('a server with $engine', ({ keepContexts }) => {
     },
   );
 
-  it('serves the others while one sends messages of very many streams', async () => {
+  it('aiohttp #13362: serves the others while one sends messages of very many streams', async () => {
     const [other, client] = await Promise.all([joinDeflating(port), joinDeflating(port)]);
     const message = Buffer.concat([EMPTY_STREAMS, HELLO]);
     const sending = client.sendFrames({ rsv: 4, payload: message });

@@ -69,7 +69,7 @@ describe('no trap:', () => {
     expect(await client.close(1000)).toMatchObject({ code: 1000, wasClean: true });
   });
 
-  it('a bad frame ends its own connection, and no process that listens for no errors', async () => {
+  it('CVE-2022-21676, engine.io: a bad frame ends its own connection, and no process that listens for no errors', async () => {
     const program = await library.run(ECHO);
     for (const bad of [
       maskedFrame({ rsv: 7 }),
@@ -89,7 +89,7 @@ describe('no trap:', () => {
     expect(await program.stop()).toBe('SIGTERM: ');
   });
 
-  it('a reset at any moment of the handshake ends no process', async () => {
+  it('CVE-2022-41940, engine.io, websocket 1.0.35: a reset at any moment of the handshake ends no process', async () => {
     const program = await library.run(`
       import { WebSocketServer } from 'tautline';
       const server = new WebSocketServer({ handshakeTimeout: 5000 });
@@ -196,17 +196,20 @@ describe('no trap:', () => {
     ['an ArrayBuffer', buffer, '0123456789abcdef'],
     ['a SharedArrayBuffer', shared, '012345'],
     ['an empty view', new Uint32Array(0), ''],
-  ])('ping() and close() send exactly the bytes of %s', async (_what, view, expected) => {
-    const { socket, peer } = await joinOne();
+  ])(
+    'CVE-2026-45736, ws: ping() and close() send exactly the bytes of %s',
+    async (_what, view, expected) => {
+      const { socket, peer } = await joinOne();
 
-    void Reflect.apply(socket.ping.bind(socket), undefined, [view]);
-    socket.pong(expected);
-    void Reflect.apply(socket.close.bind(socket), undefined, [1000, view]);
-    const [ping, pong, close] = await peer.readFrames(3);
-    expect([ping!.opcode, ping!.payload.toString()]).toEqual([9, expected]);
-    expect(pong!.payload.toString()).toBe(expected);
-    expect([close!.opcode, close!.payload]).toEqual([8, closeBody(1000, expected)]);
-  });
+      void Reflect.apply(socket.ping.bind(socket), undefined, [view]);
+      socket.pong(expected);
+      void Reflect.apply(socket.close.bind(socket), undefined, [1000, view]);
+      const [ping, pong, close] = await peer.readFrames(3);
+      expect([ping!.opcode, ping!.payload.toString()]).toEqual([9, expected]);
+      expect(pong!.payload.toString()).toBe(expected);
+      expect([close!.opcode, close!.payload]).toEqual([8, closeBody(1000, expected)]);
+    },
+  );
 
   it('a timer that sends to a peer that has left throws nothing, and rejects nothing unheard', async () => {
     const program = await library.run(`
