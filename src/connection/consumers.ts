@@ -111,6 +111,11 @@ export class Consumers implements DeliveryOwner, MessageIteratorOwner, PieceQueu
     return this.#delivery;
   }
 
+  /** Whether what is sent now may well be an answer. */
+  private get mayAnswer(): boolean {
+    return this.#isGiving || this.#iterators !== null || this.#delivery?.isHandling === true;
+  }
+
   private get hasWaiting(): boolean {
     return this.#delivery !== null && this.#delivery.hasWaiting;
   }
@@ -152,9 +157,20 @@ export class Consumers implements DeliveryOwner, MessageIteratorOwner, PieceQueu
 
   /** Something was sent. */
   onSent(): void {
-    if (this.#isGiving || this.#iterators !== null || this.#delivery?.isHandling === true) {
-      this.#replied = true;
-    }
+    if (this.mayAnswer) this.#replied = true;
+  }
+
+  /**
+   * A Blob is on its way, and with those before it so many bytes. Where they are answers that the
+   * network does not take, messages wait: nobody else counts what is not read out of a Blob yet.
+   *
+   * @returns what to call when it has left; null where nothing waits for that
+   */
+  beginBlob(size: number): (() => void) | null {
+    if (!this.mayAnswer || size <= this.#options.highWaterMark) return null;
+    const { delivery } = this;
+    delivery.begin();
+    return () => delivery.settle();
   }
 
   /** Looks whether messages can be given out by now. */

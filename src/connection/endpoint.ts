@@ -252,6 +252,11 @@ export class Endpoint implements ConnectionHandler, ConsumersOwner, TransportLis
     return hasRoom;
   }
 
+  /** As {@link Consumers.beginBlob}. */
+  beginBlob(size: number): (() => void) | null {
+    return this.#consumers?.beginBlob(size) ?? null;
+  }
+
   close(code: number | undefined, reason: string | undefined): Promise<CloseResult> {
     this.startClosing(code, reason);
     this.leave();

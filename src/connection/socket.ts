@@ -410,10 +410,12 @@ export class Socket<Data = unknown>
       this.#promisedSize -= size;
     };
     this.#promisedSize += rest;
+    const end = this.#endpoint.beginBlob(this.#promisedSize);
     try {
       return await sendPieces(this.#endpoint, opcode, piecesOf(blob, take), compress, false);
     } finally {
       take(rest);
+      end?.();
     }
   }
 }

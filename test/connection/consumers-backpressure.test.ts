@@ -35,6 +35,14 @@ const MANNERS: readonly [name: string, handler: Handler][] = [
       await turns(1);
     },
   ],
+  ['as a Blob', (socket) => void socket.send(new Blob([ANSWER]))],
+  [
+    'as a Blob, after it has waited',
+    async (socket) => {
+      await turns(1);
+      void socket.send(new Blob([ANSWER]));
+    },
+  ],
   [
     'after a microtask',
     async (socket) => {
