@@ -1,0 +1,59 @@
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import type { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { describe, expect, it } from 'vitest';
+
+type Soak = ChildProcessByStdio<null, Readable, Readable>;
+
+function startSoak(...flags: string[]): Soak {
+  const load = ['--connections', '16', '--pace', '300', '--seed', 'short'];
+  return spawn(process.execPath, ['soak/run.mjs', ...load, ...flags], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+}
+
+async function endOf(soak: Soak): Promise<{ code: unknown; output: string; errors: string }> {
+  const [[code], output, errors] = await Promise.all([
+    once(soak, 'exit'),
+    text(soak.stdout),
+    text(soak.stderr),
+  ]);
+  return { code, output, errors };
+}
+
+/** How often, as the table says. */
+function countOf(output: string, name: string): number {
+  const [, count = ''] = new RegExp(`^ +${name} +([0-9,]+)$`, 'm').exec(output) ?? [];
+  return Number(count.replaceAll(',', ''));
+}
+
+describe('a short soak', () => {
+  it.each([[], ['--no-networks']])(
+    'finds that nothing is lost and nothing left behind %s',
+    async (...flags) => {
+      const { code, output, errors } = await endOf(startSoak('--minutes', '0.1', ...flags));
+      expect({ code, errors, output }).toMatchObject({ code: 0, errors: '' });
+      for (const name of ['echoed', 'honest', 'hostile', 'to the server', 'to clients'])
+        expect(countOf(output, name), name).toBeGreaterThan(0);
+      expect(output).not.toContain('not as it must be');
+    },
+    120_000,
+  );
+
+  it('ends before its time at a signal, with what it has seen', async () => {
+    const soak = startSoak('--minutes', '60');
+    const ended = endOf(soak);
+    await once(soak.stdout, 'data');
+    soak.kill('SIGINT');
+    const { code, output } = await ended;
+    expect({ code, output }).toMatchObject({ code: 0 });
+    expect(output).toContain('close codes at the server');
+  }, 120_000);
+
+  it('does not begin with what is no number', async () => {
+    const { code, errors } = await endOf(startSoak('--minutes', 'many'));
+    expect(code).toBe(1);
+    expect(errors).toContain('--minutes takes a number above 0, not "many"');
+  });
+});
