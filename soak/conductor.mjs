@@ -14,6 +14,8 @@ const VANISHING = 2;
 /** Of all connections. */
 const VANISHING_SHARE = 0.25;
 const HOSTILE_SHARE = 0.3;
+/** Milliseconds in which the sessions of a crowd end that is told to begin no others. */
+const LAST_SESSIONS = SESSION_TIMEOUT + PATIENCE;
 /** Longer than it takes to find out that a peer is gone. */
 const GONE = TIMES.pingInterval + TIMES.pingTimeout + 2000;
 
@@ -37,9 +39,7 @@ const FATES = {
     apart: true,
     weight: 2,
     async happen({ network, crowd, player }) {
-      player.tell('stop');
-      await network.cut(crowd);
-      await player.leave(SESSION_TIMEOUT);
+      await Promise.all([player.finish(LAST_SESSIONS), network.cut(crowd)]);
     },
   },
   /** TCP sends again what did not come through: nobody is to notice. */
@@ -51,7 +51,7 @@ const FATES = {
       await network.cut(crowd);
       await pause(random.between(100, 700));
       await network.mend(crowd);
-      await player.leaveWhenTold();
+      await player.finish(LAST_SESSIONS);
     },
   },
   'was frozen until it was given up': {
@@ -61,7 +61,7 @@ const FATES = {
       player.signal('SIGSTOP');
       await pause(GONE);
       player.signal('SIGCONT');
-      await player.leaveWhenTold();
+      await player.finish(LAST_SESSIONS);
     },
   },
   'was killed': {
@@ -155,8 +155,7 @@ export class Conductor {
     const ramp = Math.min(20_000, this.#settings.minutes * 15_000);
     const { player } = await this.gather('steady', { connections, ramp });
     await this.stopped();
-    player.tell('stop');
-    await player.leave(SESSION_TIMEOUT + PATIENCE);
+    await player.finish(LAST_SESSIONS);
   }
 
   /** One crowd after the other, each with its fate. */
@@ -168,24 +167,34 @@ export class Conductor {
     this.fates = possible.map(([name]) => name);
     const weights = Object.fromEntries(possible.map(([name, { weight }]) => [name, weight]));
     while (!this.#stopping.signal.aborted) {
-      const random = this.#random;
-      const name = random.weigh(weights);
-      const { happen, mayBreak = true } = FATES[name];
-      const lifetime = random.between(3000, 12_000);
-      const { crowd, player } = await this.gather(name, {
-        connections,
-        apart: this.#network !== null,
-        mayBreak,
-        ramp: lifetime / 2,
-      });
+      const name = this.#random.weigh(weights);
+      try {
+        await this.vanish(name, connections);
+      } catch (error) {
+        this.ledger.deviate('failed', `a crowd that ${name}: ${error.stack}`);
+        // What makes no crowds will make none.
+        this.stop();
+      }
+    }
+  }
+
+  async vanish(name, connections) {
+    const random = this.#random;
+    const { happen, mayBreak = true } = FATES[name];
+    const lifetime = random.between(3000, 12_000);
+    const { crowd, player } = await this.gather(name, {
+      connections,
+      apart: this.#network !== null,
+      mayBreak,
+      ramp: lifetime / 2,
+    });
+    try {
       await Promise.race([pause(lifetime), this.stopped()]);
       this.ledger.count(`faults.crowd ${name}`);
       this.ledger.count(`vanished.${name}`, player.open);
-      player.leaveWhenTold = () => {
-        player.tell('stop');
-        return player.leave(SESSION_TIMEOUT + PATIENCE);
-      };
       await happen({ network: this.#network, crowd, player, random });
+    } finally {
+      await player.dismiss();
     }
   }
 
@@ -214,15 +223,16 @@ export class Conductor {
   async settle(start) {
     const deadline = Date.now() + PATIENCE;
     let end = await this.measure();
-    const isSettled = () =>
-      end.sockets === 0 && (Number.isNaN(end.descriptors) || end.descriptors === start.descriptors);
+    const hasFiles = () => Number.isNaN(end.descriptors) || end.descriptors === start.descriptors;
+    const hasMemory = () => end.heap <= start.heap + HEAP_MARGIN;
+    const isSettled = () => end.sockets === 0 && hasFiles() && hasMemory();
     while (!isSettled() && Date.now() < deadline) {
       await pause(500);
       end = await this.measure();
     }
     const { ledger } = this;
     ledger.deviate('left behind', 'sockets of the server', end.sockets);
-    if (!isSettled()) {
+    if (!hasFiles()) {
       const more = end.descriptors - start.descriptors;
       ledger.deviate(
         'left behind',
@@ -230,12 +240,10 @@ export class Conductor {
         Math.abs(more),
       );
     }
-    const grown = end.heap - start.heap - HEAP_MARGIN;
-    if (grown > 0)
-      ledger.deviate(
-        'left behind',
-        `memory: ${start.heap} bytes at the start, ${end.heap} at the end`,
-      );
+    if (!hasMemory()) {
+      const more = `${start.heap} bytes at the start, ${end.heap} at the end`;
+      ledger.deviate('left behind', `heap and buffers: ${more}`);
+    }
     return end;
   }
 }

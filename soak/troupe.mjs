@@ -86,11 +86,17 @@ export class Player {
     this.#child.kill(name);
   }
 
-  /** Ends it without asking. */
+  /** Ends it without asking, where it has not ended. */
   async dismiss() {
     this.#isDismissed = true;
     this.#child.kill('SIGKILL');
     await this.ended;
+  }
+
+  /** Tells a crowd to begin no more sessions, and sees it end. */
+  finish(patience) {
+    this.tell('stop');
+    return this.leave(patience);
   }
 
   /** Sees it end by itself, as a process does that has left nothing behind. */
