@@ -34,9 +34,12 @@ function countOf(output: string, name: string): number {
 }
 
 describe('a short soak', () => {
-  it.each([[], ['--no-networks']])(
-    'finds that nothing is lost and nothing left behind %s',
-    async (...flags) => {
+  it.each([
+    { where: 'in networks of their own, where they can be had', flags: [] },
+    { where: 'on one machine', flags: ['--no-networks'] },
+  ])(
+    'finds that nothing is lost and nothing left behind $where',
+    async ({ flags }) => {
       const { code, output, errors } = await endOf(startSoak(['--minutes', '0.1', ...flags]));
       expect(code, output).toBe(0);
       expect(errors).toBe('');
