@@ -1,5 +1,6 @@
 // Conducts a soak: starts the server, two crowds that stay, and crowds that vanish one after the other;
 // and at the end looks at what the server still has.
+import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Ledger } from './ledger.mjs';
@@ -81,6 +82,7 @@ export class Conductor {
   #port = 0;
   #crowds = 0;
   #stopping = new AbortController();
+  #stopped = once(this.#stopping.signal, 'abort');
   ledger = new Ledger();
   peakDescriptors = 0;
   /** How crowds could vanish. */
@@ -154,7 +156,7 @@ export class Conductor {
     const connections = (this.#settings.connections * (1 - VANISHING_SHARE)) / STEADY;
     const ramp = Math.min(20_000, this.#settings.minutes * 15_000);
     const { player } = await this.gather('steady', { connections, ramp });
-    await this.stopped();
+    await this.#stopped;
     await player.finish(LAST_SESSIONS);
   }
 
@@ -189,21 +191,13 @@ export class Conductor {
       ramp: lifetime / 2,
     });
     try {
-      await Promise.race([pause(lifetime), this.stopped()]);
+      await Promise.race([pause(lifetime), this.#stopped]);
       this.ledger.count(`faults.crowd ${name}`);
       this.ledger.count(`vanished.${name}`, player.open);
       await happen({ network: this.#network, crowd, player, random });
     } finally {
       await player.dismiss();
     }
-  }
-
-  stopped() {
-    const { signal } = this.#stopping;
-    return new Promise((resolve) => {
-      if (signal.aborted) resolve();
-      else signal.addEventListener('abort', resolve, { once: true });
-    });
   }
 
   /** How many files the server has open; NaN where nobody tells. */
