@@ -52,6 +52,12 @@ export const REFUSAL = {
   TIMEOUT: [408, 'RFC 9110, section 15.5.9', 'the request did not come within handshakeTimeout'],
   UNDECIDED: [503, 'RFC 9110, section 15.6.4', 'the upgrade took longer than handshakeTimeout'],
   TOO_MANY_PENDING: [503, 'RFC 9110, section 15.6.4', 'maxPendingUpgrades are in their handshake'],
+  TOO_MANY_OPEN: [503, 'RFC 9110, section 15.6.4', 'there are maxConnections already'],
+  TOO_MANY_OF_CLIENT: [
+    503,
+    'RFC 9110, section 15.6.4',
+    'maxConnectionsPerAddress are there already',
+  ],
   REFUSED: [403, 'RFC 6455, section 4.2.2', 'the application refused the upgrade'],
   LEFT: [400, 'RFC 6455, section 4.2.2', 'the client left before it had an answer'],
   CLOSING: [503, 'RFC 9110, section 15.6.4', 'the server is closing'],

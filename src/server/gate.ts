@@ -27,13 +27,14 @@ import { HeaderFields, checkHeaders } from '../handshake/fields.ts';
 import type { RequestHead } from '../handshake/http1.ts';
 import { refusal } from '../handshake/refusal.ts';
 import { chooseSubprotocol } from '../handshake/subprotocol.ts';
+import { AddressCount } from './address-count.ts';
 import { Arrival, type ArrivalOwner, NOBODY, type Waiting } from './arrival.ts';
 import { Arrivals } from './arrivals.ts';
 import type { ListenerOwner } from './listener.ts';
 import type { ResolvedServerOptions } from './options.ts';
 import { refuse } from './refuse.ts';
 import type { Upgrader } from './registry.ts';
-import type { UpgradeRequest } from './request.ts';
+import { type UpgradeRequest, remoteAddressOf } from './request.ts';
 import type { Refusal, Route, UpgradeAcceptance } from './route.ts';
 import type { ServerSocket } from './server-socket.ts';
 import { type Decision, Upgrade, type UpgradeOwner } from './upgrade.ts';
@@ -43,6 +44,8 @@ export type Agreement = Pick<SocketInit<unknown>, 'protocol' | 'extensions' | 'd
 
 /** What a {@link Gate} tells its server. */
 export interface GateOwner {
+  /** How many sockets are open. */
+  countOpen(): number;
   /** The fields of an answer that is about to be sent. They may be changed. */
   onHeaders(headers: [name: string, value: string][], request: UpgradeRequest): void;
   /** The handshake is over: what comes from the transport now are frames, `rest` the first. */
@@ -78,6 +81,8 @@ export class Gate implements ListenerOwner, ArrivalOwner, UpgradeOwner, Upgrader
   readonly #anyRoute: readonly Route[];
   /** From now on everything is refused with 503, or not any more. */
   isClosing = false;
+  /** How many come from each address; null where they may be any number. */
+  readonly addresses: AddressCount | null;
 
   /** In their handshake. */
   readonly #arrivals = new Arrivals<Arrival>();
@@ -88,6 +93,9 @@ export class Gate implements ListenerOwner, ArrivalOwner, UpgradeOwner, Upgrader
     this.#owner = owner;
     this.#options = options;
     this.#anyRoute = [anyRoute];
+    const { maxConnectionsPerAddress } = options;
+    const isLimited = maxConnectionsPerAddress < Number.POSITIVE_INFINITY;
+    this.addresses = isLimited ? new AddressCount(maxConnectionsPerAddress) : null;
   }
 
   get handshakeTimeout(): number {
@@ -109,16 +117,49 @@ export class Gate implements ListenerOwner, ArrivalOwner, UpgradeOwner, Upgrader
   // ── Who comes ─────────────────────────────────────────────────────────────────────────────
 
   mayAccept(transport: NetSocket, securing: number | null): boolean {
-    if (this.#arrivals.size + (securing ?? 0) < this.#options.maxPendingUpgrades) return true;
+    const error = this.objectionTo(transport, securing ?? 0);
+    if (error === null) {
+      if (securing !== null) this.addresses?.enter(transport, remoteAddressOf(transport));
+      return true;
+    }
     catchErrors(transport);
     // Before TLS there is nobody who would understand an answer.
     if (securing !== null) transport.destroy();
-    else transport.end(errorResponse(refusal('TOO_MANY_PENDING')), () => transport.destroy());
+    else this.turnAway(transport, error);
     return false;
   }
 
+  onSecured(transport: NetSocket): void {
+    this.addresses?.leave(transport);
+  }
+
   onTransport(transport: NetSocket, timeout: number): void {
-    this.#arrivals.add(new Arrival(transport, this, this.#options.head), timeout);
+    const arrival = new Arrival(transport, this, this.#options.head);
+    this.#arrivals.add(arrival, timeout);
+    this.addresses?.enter(arrival, remoteAddressOf(transport));
+  }
+
+  /**
+   * Why one more may not come; null where it may.
+   *
+   * @param securing - how many are in their TLS handshake, and no arrivals yet
+   */
+  private objectionTo(transport: Duplex, securing: number): HandshakeError | null {
+    const { maxPendingUpgrades, maxConnections } = this.#options;
+    const pending = this.#arrivals.size + securing;
+    if (pending >= maxPendingUpgrades) return refusal('TOO_MANY_PENDING');
+    if (pending + this.#owner.countOpen() >= maxConnections) {
+      return refusal('TOO_MANY_OPEN');
+    }
+    if (this.addresses === null || this.addresses.hasRoom(remoteAddressOf(transport))) return null;
+    return refusal('TOO_MANY_OF_CLIENT');
+  }
+
+  /** Answers who has not said anything yet. Patiently, as long as not too many are refused so. */
+  private turnAway(transport: NetSocket, error: HandshakeError): void {
+    const response = errorResponse(error);
+    if (this.#refused.size < this.#options.maxPendingUpgrades) this.refuse(transport, response);
+    else transport.end(response, () => transport.destroy());
   }
 
   onError(error: Error): void {
@@ -162,16 +203,16 @@ export class Gate implements ListenerOwner, ArrivalOwner, UpgradeOwner, Upgrader
       if (transport.timeout !== undefined && transport.timeout > 0) transport.setTimeout(0);
       transport.setNoDelay();
     }
-    const { handshakeTimeout, maxPendingUpgrades } = this.#options;
     const arrival = new Arrival(transport, this, null, head, waiting);
-    const isFull = this.#arrivals.size >= maxPendingUpgrades;
-    this.#arrivals.add(arrival, handshakeTimeout);
+    const error = this.objectionTo(transport, 0);
+    this.#arrivals.add(arrival, this.#options.handshakeTimeout);
     if (transport.destroyed) {
       arrival.finish();
       this.onLeft(arrival);
-    } else if (isFull) {
-      this.answer(arrival, refusal('TOO_MANY_PENDING'), request.method);
+    } else if (error !== null) {
+      this.answer(arrival, error, request.method);
     } else {
+      this.addresses?.enter(arrival, remoteAddressOf(transport));
       this.onHead(arrival, {
         method: request.method ?? '',
         target: request.url ?? '',
@@ -316,14 +357,20 @@ export class Gate implements ListenerOwner, ArrivalOwner, UpgradeOwner, Upgrader
     if (!this.#arrivals.has(arrival)) return;
     const waiting = this.forget(arrival);
     arrival.finish(error);
-    this.#refused.add(transport);
-    transport.once('close', () => this.#refused.delete(transport));
-    refuse(transport, response, this.#options.socket.closeTimeout);
+    this.refuse(transport, response);
     waiting.reject?.(error);
   }
 
+  private refuse(transport: Duplex, response: string): void {
+    this.#refused.add(transport);
+    transport.once('close', () => this.#refused.delete(transport));
+    refuse(transport, response, this.#options.socket.closeTimeout);
+  }
+
   private forget(arrival: Arrival): Waiting {
-    return this.#arrivals.delete(arrival) ? arrival.waiting : NOBODY;
+    if (!this.#arrivals.delete(arrival)) return NOBODY;
+    this.addresses?.leave(arrival);
+    return arrival.waiting;
   }
 }
 

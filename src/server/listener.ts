@@ -79,6 +79,8 @@ export interface ListenerOwner {
    * @param securing - connections that are in their TLS handshake; null where there is no TLS
    */
   mayAccept(transport: NetSocket, securing: number | null): boolean;
+  /** The TLS handshake of a connection that has begun with it is over, one way or the other. */
+  onSecured(transport: NetSocket): void;
   /**
    * A connection, after its TLS handshake if it has one.
    *
@@ -166,7 +168,7 @@ export class Listener {
       const deadline = performance.now() + this.#timeout;
       const securing = { transport, origin: originOf(transport), deadline };
       this.#securing.add(securing);
-      transport.once('close', () => this.#securing.delete(securing));
+      transport.once('close', () => this.forget(securing));
     });
     server.on('secureConnection', (transport) => {
       const deadline = this.takeDeadline(originOf(transport));
@@ -181,10 +183,14 @@ export class Listener {
   private takeDeadline(origin: string): number {
     for (const securing of this.#securing) {
       if (securing.origin !== origin) continue;
-      this.#securing.delete(securing);
+      this.forget(securing);
       return securing.deadline;
     }
     return performance.now() + this.#timeout;
+  }
+
+  private forget(securing: SecuringTransport): void {
+    if (this.#securing.delete(securing)) this.#owner.onSecured(securing.transport);
   }
 }
 

@@ -53,6 +53,10 @@ export interface WebSocketServerOptions extends SocketOptions, Optional<HeadLimi
   readonly handshakeTimeout?: number | undefined;
   /** Connections that may be in their handshake at the same time; then 503. Default: 1,000. */
   readonly maxPendingUpgrades?: number | undefined;
+  /** Connections that may be open or in their handshake at the same time; then 503. Default: any. */
+  readonly maxConnections?: number | undefined;
+  /** The same of one IPv4 address, or of one /64 of IPv6; then 503. Default: any. */
+  readonly maxConnectionsPerAddress?: number | undefined;
 }
 
 export interface ResolvedServerOptions {
@@ -60,6 +64,8 @@ export interface ResolvedServerOptions {
   readonly head: HeadLimits;
   readonly handshakeTimeout: number;
   readonly maxPendingUpgrades: number;
+  readonly maxConnections: number;
+  readonly maxConnectionsPerAddress: number;
   readonly subprotocols: readonly string[];
   readonly isOriginAllowed: OriginCheck;
   readonly isHostAllowed: HostCheck;
@@ -69,6 +75,9 @@ export const DEFAULT_SERVER_LIMITS = {
   handshakeTimeout: 10_000,
   maxPendingUpgrades: 1000,
 } as const;
+
+/** There is no number of connections that is right for all: they are bounded by who sets these. */
+const NO_LIMIT = Number.POSITIVE_INFINITY;
 
 export const SERVER_OPTION_NAMES: ReadonlySet<string> = new Set([
   ...SOCKET_OPTION_NAMES,
@@ -82,6 +91,8 @@ export const SERVER_OPTION_NAMES: ReadonlySet<string> = new Set([
   'hosts',
   'path',
   'subprotocols',
+  'maxConnections',
+  'maxConnectionsPerAddress',
 ]);
 
 /**
@@ -99,6 +110,8 @@ export function resolveServerOptions(options: WebSocketServerOptions): ResolvedS
   const limits = {
     handshakeTimeout: options.handshakeTimeout ?? DEFAULT_SERVER_LIMITS.handshakeTimeout,
     maxPendingUpgrades: options.maxPendingUpgrades ?? DEFAULT_SERVER_LIMITS.maxPendingUpgrades,
+    maxConnections: options.maxConnections ?? NO_LIMIT,
+    maxConnectionsPerAddress: options.maxConnectionsPerAddress ?? NO_LIMIT,
   };
   for (const [name, value] of Object.entries({ ...head, ...limits })) checkLimit(name, value);
   const subprotocols = options.subprotocols ?? [];

@@ -102,17 +102,21 @@ export class UpgradeRequest<P = Params> {
 
   /** The address of the peer, which may be a proxy; undefined on a Unix socket. */
   get remoteAddress(): string | undefined {
-    const { socket } = this;
     // (A socket of Node remembers what it was asked while it was open.)
-    return 'remoteAddress' in socket && typeof socket.remoteAddress === 'string'
-      ? socket.remoteAddress
-      : undefined;
+    return remoteAddressOf(this.socket);
   }
 
   /** Aborted when the client leaves, or `handshakeTimeout` is over, before there is an answer. */
   get signal(): AbortSignal {
     return this.#progress?.signal ?? new AbortController().signal;
   }
+}
+
+/** The address of the peer; undefined where the transport has none. */
+export function remoteAddressOf(transport: Duplex): string | undefined {
+  return 'remoteAddress' in transport && typeof transport.remoteAddress === 'string'
+    ? transport.remoteAddress
+    : undefined;
 }
 
 /** A target less its query. */

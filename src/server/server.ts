@@ -95,6 +95,7 @@ export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
   };
   readonly #sockets = new OpenSockets(this.#socketsOwner);
   readonly #gateOwner: GateOwner = {
+    countOpen: () => this.#sockets.size,
     onHeaders: (headers, request) => void this.emit('headers', headers, request),
     onOpen: (decision, transport, agreement, rest) =>
       this.open(decision, transport, agreement, rest),
@@ -276,6 +277,7 @@ export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
       hub: this.#hub,
     });
     this.#sockets.add(place, socket);
+    this.#gate.addresses?.enter(socket, request.remoteAddress);
     const endpoint = endpointOf(socket);
     try {
       this.emit('connection', socket, request);
@@ -290,6 +292,7 @@ export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
 
   private release(socket: AnyServerSocket): void {
     this.#topics.release(socket);
+    this.#gate.addresses?.leave(socket);
     if (this.#sockets.size > 0 || this.#onEmpty.length === 0) return;
     for (const resolve of this.#onEmpty.splice(0)) resolve();
   }

@@ -33,6 +33,8 @@ const STATUSES: Readonly<Record<Refusal, number>> = {
   TIMEOUT: 408,
   UNDECIDED: 503,
   TOO_MANY_PENDING: 503,
+  TOO_MANY_OPEN: 503,
+  TOO_MANY_OF_CLIENT: 503,
   REFUSED: 403,
   LEFT: 400,
   CLOSING: 503,

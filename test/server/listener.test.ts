@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { type Socket as NetSocket, Server, connect as connectNet } from 'node:net';
+import { Server, Socket as NetSocket, connect as connectNet } from 'node:net';
 import { type TLSSocket, connect as connectTls } from 'node:tls';
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import {
@@ -24,6 +24,8 @@ const TLS = { key: KEY, cert: CERTIFICATE };
 class Doorman implements ListenerOwner {
   /** What it was told about TLS handshakes, at each connection. */
   readonly securing: (number | null)[] = [];
+  /** Whose TLS handshake is over. */
+  readonly secured: NetSocket[] = [];
   readonly transports: NetSocket[] = [];
   readonly timeouts: number[] = [];
   readonly errors: Error[] = [];
@@ -33,6 +35,10 @@ class Doorman implements ListenerOwner {
     this.securing.push(securing);
     if (!this.hasRoom) transport.destroy();
     return this.hasRoom;
+  }
+
+  onSecured(transport: NetSocket): void {
+    this.secured.push(transport);
   }
 
   onTransport(transport: NetSocket, timeout: number): void {
@@ -236,6 +242,7 @@ describe('a listener for TLS', () => {
     await gone;
     await dial(port);
     await vi.waitFor(() => expect(owner.securing).toEqual([0, 1, 2, 1]), { interval: 2 });
+    expect(owner.secured).toEqual([expect.any(NetSocket), first.near]);
   });
 
   it('counts nobody twice whose connection ends long after its handshake', async () => {
@@ -248,6 +255,7 @@ describe('a listener for TLS', () => {
       await gone;
     }
     expect(owner.securing).toEqual([0, 0, 0]);
+    expect(new Set(owner.secured).size).toBe(3);
   });
 
   it('keeps both ends half-open behind the handshake of TLS', async () => {

@@ -18,6 +18,8 @@ describe('without options', () => {
     expect(resolved.head).toEqual(DEFAULT_HEAD_LIMITS);
     expect(resolved.socket).toMatchObject({ ...DEFAULT_LIMITS, ...DEFAULT_QUEUE_LIMITS });
     expect(resolved.subprotocols).toEqual([]);
+    expect(resolved.maxConnections).toBe(Number.POSITIVE_INFINITY);
+    expect(resolved.maxConnectionsPerAddress).toBe(Number.POSITIVE_INFINITY);
   });
 
   it('its own origin may connect, and who has none; every host is served', () => {
@@ -30,6 +32,7 @@ describe('without options', () => {
 
   it('undefined is the same as nothing', () => {
     const others = ['port', 'host', 'tls', 'server', 'origins', 'hosts', 'path', 'subprotocols'];
+    others.push('maxConnections', 'maxConnectionsPerAddress');
     const own = Object.keys({ ...DEFAULT_SERVER_LIMITS, ...DEFAULT_HEAD_LIMITS });
     const names = own.concat(SOCKET_OPTION_NAMES, others);
     const options = Object.fromEntries(names.map((name) => [name, undefined]));
@@ -85,6 +88,8 @@ describe('options', () => {
     ['maxPendingUpgrades', -1],
     ['maxPendingUpgrades', 1.5],
     ['maxPendingUpgrades', Number.NaN],
+    ['maxConnections', 0],
+    ['maxConnectionsPerAddress', 0.5],
     ['maxHeadSize', 0],
     ['maxHeaderFields', Number.NaN],
     ['maxTargetSize', -1],
