@@ -43,6 +43,7 @@ export {
 export { type CloseEvent } from './client/websocket-events.ts';
 export { type CookieOptions } from './handshake/cookie.ts';
 export { type HeaderFields, type HeadersInput } from './handshake/fields.ts';
+export { type ForwardedFields } from './handshake/forwarded.ts';
 export { type OriginPolicy } from './handshake/origin.ts';
 export { type TopicHandler } from './hub/topics.ts';
 export { type ListenOptions } from './server/listener.ts';
@@ -67,4 +68,5 @@ export {
   type WebSocketServerEvents,
 } from './server/server.ts';
 export { type AnyServerSocket, type ServerSocket } from './server/server-socket.ts';
+export { type TrustedProxies } from './server/trusted-proxies.ts';
 export { type ShutdownOptions, type ShutdownResult } from './server/shutdown.ts';

@@ -124,7 +124,8 @@ function checkBody(fields: HeaderFields): void {
   if (chunked || lengths.some((length) => Number(length) > 0)) throw refusal('BODY');
 }
 
-function isHost(host: string): boolean {
+/** Whether it may stand as the value of Host. */
+export function isHost(host: string): boolean {
   if (PLAIN_HOST.test(host)) return true;
   const match = HOST.exec(host);
   if (match === null) return false;

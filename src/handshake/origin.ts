@@ -12,7 +12,8 @@
 /**
  * Which origins may connect.
  * - `'same-origin'`: host and port of Origin are those of Host. The default port is that of the
- *   Origin's scheme, so that it is right behind a proxy that ends TLS.
+ *   Origin's scheme, so that it is right behind a proxy that ends TLS. Where a trusted proxy says
+ *   that it was reached by TLS, a page that came without is a foreign one.
  * - a list of origins such as `'https://example.com'`
  * - `'*'`: every one, `null` too
  * - a function of Origin and Host
@@ -25,8 +26,12 @@ export type OriginPolicy =
   | readonly string[]
   | ((origin: string | undefined, host: string) => boolean);
 
-/** Decides on the values of Origin, where there is one, and Host. */
-export type OriginCheck = (origin: string | undefined, host: string) => boolean;
+/**
+ * Decides on the values of Origin, where there is one, and Host.
+ *
+ * @param isSecure - whether the client is known to have come by TLS. Default: that is not known
+ */
+export type OriginCheck = (origin: string | undefined, host: string, isSecure?: boolean) => boolean;
 
 /**
  * Makes the check of a policy, once for many handshakes.
@@ -34,10 +39,11 @@ export type OriginCheck = (origin: string | undefined, host: string) => boolean;
  * @throws {TypeError} for what is no policy, and for an element of the list that is no origin
  */
 export function createOriginCheck(policy: OriginPolicy): OriginCheck {
-  if (typeof policy === 'function') return policy;
+  if (typeof policy === 'function') return (origin, host) => policy(origin, host);
   if (policy === '*') return () => true;
   if (policy === 'same-origin') {
-    return (origin, host) => origin === undefined || isSameOrigin(origin, host);
+    return (origin, host, isSecure = false) =>
+      origin === undefined || isSameOrigin(origin, host, isSecure);
   }
   if (!isList(policy)) {
     throw new TypeError(
@@ -63,9 +69,11 @@ function parseOrigin(origin: string): URL | null {
   return ORIGIN.test(origin) ? URL.parse(origin) : null;
 }
 
-function isSameOrigin(origin: string, host: string): boolean {
+function isSameOrigin(origin: string, host: string, isSecure: boolean): boolean {
   const page = parseOrigin(origin);
   if (page === null || (page.protocol !== 'https:' && page.protocol !== 'http:')) return false;
+  // (Not the other way round: the proxy may stand behind another one that has ended TLS.)
+  if (isSecure && page.protocol === 'http:') return false;
   // Reading Host under the scheme of the page drops a port that is the default there.
   return URL.parse(`${page.protocol}//${host}`)?.host === page.host;
 }

@@ -16,6 +16,7 @@ import {
 } from '../handshake/http1.ts';
 import { refusal } from '../handshake/refusal.ts';
 import type { Pending } from './arrivals.ts';
+import type { Caller } from './callers.ts';
 import type { UpgradeProgress } from './request.ts';
 import type { ServerSocket } from './server-socket.ts';
 
@@ -47,6 +48,8 @@ const NO_BYTES: Buffer = Buffer.alloc(0);
 export class Arrival implements UpgradeProgress, TransportListener, Pending {
   readonly transport: Duplex;
   readonly waiting: Waiting;
+  /** Who is at the other end, where proxies are trusted. Null where it can only be the peer. */
+  caller: Caller | null = null;
   readonly #owner: ArrivalOwner;
   /** Null when the head has come. */
   #limits: HeadLimits | null;

@@ -27,14 +27,14 @@ import { HeaderFields, checkHeaders } from '../handshake/fields.ts';
 import type { RequestHead } from '../handshake/http1.ts';
 import { refusal } from '../handshake/refusal.ts';
 import { chooseSubprotocol } from '../handshake/subprotocol.ts';
-import { AddressCount } from './address-count.ts';
 import { Arrival, type ArrivalOwner, NOBODY, type Waiting } from './arrival.ts';
 import { Arrivals } from './arrivals.ts';
+import { type Caller, Callers } from './callers.ts';
 import type { ListenerOwner } from './listener.ts';
 import type { ResolvedServerOptions } from './options.ts';
 import { refuse } from './refuse.ts';
 import type { Upgrader } from './registry.ts';
-import { type UpgradeRequest, remoteAddressOf } from './request.ts';
+import type { UpgradeRequest } from './request.ts';
 import type { Refusal, Route, UpgradeAcceptance } from './route.ts';
 import type { ServerSocket } from './server-socket.ts';
 import { type Decision, Upgrade, type UpgradeOwner } from './upgrade.ts';
@@ -81,8 +81,8 @@ export class Gate implements ListenerOwner, ArrivalOwner, UpgradeOwner, Upgrader
   readonly #anyRoute: readonly Route[];
   /** From now on everything is refused with 503, or not any more. */
   isClosing = false;
-  /** How many come from each address; null where they may be any number. */
-  readonly addresses: AddressCount | null;
+  /** From where they come, and how many from each address. */
+  readonly callers: Callers;
 
   /** In their handshake. */
   readonly #arrivals = new Arrivals<Arrival>();
@@ -93,9 +93,7 @@ export class Gate implements ListenerOwner, ArrivalOwner, UpgradeOwner, Upgrader
     this.#owner = owner;
     this.#options = options;
     this.#anyRoute = [anyRoute];
-    const { maxConnectionsPerAddress } = options;
-    const isLimited = maxConnectionsPerAddress < Number.POSITIVE_INFINITY;
-    this.addresses = isLimited ? new AddressCount(maxConnectionsPerAddress) : null;
+    this.callers = new Callers(options.callers, (error) => owner.onError(error));
   }
 
   get handshakeTimeout(): number {
@@ -117,9 +115,10 @@ export class Gate implements ListenerOwner, ArrivalOwner, UpgradeOwner, Upgrader
   // ── Who comes ─────────────────────────────────────────────────────────────────────────────
 
   mayAccept(transport: NetSocket, securing: number | null): boolean {
-    const error = this.objectionTo(transport, securing ?? 0);
+    const caller = this.callers.peerOf(transport);
+    const error = this.objectionTo(transport, caller, securing ?? 0);
     if (error === null) {
-      if (securing !== null) this.addresses?.enter(transport, remoteAddressOf(transport));
+      if (securing !== null) this.callers.enter(transport, transport, caller);
       return true;
     }
     catchErrors(transport);
@@ -130,13 +129,14 @@ export class Gate implements ListenerOwner, ArrivalOwner, UpgradeOwner, Upgrader
   }
 
   onSecured(transport: NetSocket): void {
-    this.addresses?.leave(transport);
+    this.callers.leave(transport);
   }
 
   onTransport(transport: NetSocket, timeout: number): void {
     const arrival = new Arrival(transport, this, this.#options.head);
+    arrival.caller = this.callers.peerOf(transport);
     this.#arrivals.add(arrival, timeout);
-    this.addresses?.enter(arrival, remoteAddressOf(transport));
+    this.callers.enter(arrival, transport, arrival.caller);
   }
 
   /**
@@ -144,15 +144,18 @@ export class Gate implements ListenerOwner, ArrivalOwner, UpgradeOwner, Upgrader
    *
    * @param securing - how many are in their TLS handshake, and no arrivals yet
    */
-  private objectionTo(transport: Duplex, securing: number): HandshakeError | null {
+  private objectionTo(
+    transport: Duplex,
+    caller: Caller | null,
+    securing: number,
+  ): HandshakeError | null {
     const { maxPendingUpgrades, maxConnections } = this.#options;
     const pending = this.#arrivals.size + securing;
     if (pending >= maxPendingUpgrades) return refusal('TOO_MANY_PENDING');
     if (pending + this.#owner.countOpen() >= maxConnections) {
       return refusal('TOO_MANY_OPEN');
     }
-    if (this.addresses === null || this.addresses.hasRoom(remoteAddressOf(transport))) return null;
-    return refusal('TOO_MANY_OF_CLIENT');
+    return this.callers.hasRoom(transport, caller) ? null : refusal('TOO_MANY_OF_CLIENT');
   }
 
   /** Answers who has not said anything yet. Patiently, as long as not too many are refused so. */
@@ -204,7 +207,8 @@ export class Gate implements ListenerOwner, ArrivalOwner, UpgradeOwner, Upgrader
       transport.setNoDelay();
     }
     const arrival = new Arrival(transport, this, null, head, waiting);
-    const error = this.objectionTo(transport, 0);
+    arrival.caller = this.callers.peerOf(transport);
+    const error = this.objectionTo(transport, arrival.caller, 0);
     this.#arrivals.add(arrival, this.#options.handshakeTimeout);
     if (transport.destroyed) {
       arrival.finish();
@@ -212,7 +216,7 @@ export class Gate implements ListenerOwner, ArrivalOwner, UpgradeOwner, Upgrader
     } else if (error !== null) {
       this.answer(arrival, error, request.method);
     } else {
-      this.addresses?.enter(arrival, remoteAddressOf(transport));
+      this.callers.enter(arrival, transport, arrival.caller);
       this.onHead(arrival, {
         method: request.method ?? '',
         target: request.url ?? '',
@@ -227,7 +231,7 @@ export class Gate implements ListenerOwner, ArrivalOwner, UpgradeOwner, Upgrader
   onHead(arrival: Arrival, head: RequestHead): void {
     let handshake: HandshakeRequest;
     try {
-      handshake = this.check(head);
+      handshake = this.check(arrival, head);
     } catch (error) {
       // What breaks a rule is answered by the table, and there is nothing else to go wrong.
       if (error instanceof HandshakeError) this.answer(arrival, error, head.method);
@@ -236,7 +240,8 @@ export class Gate implements ListenerOwner, ArrivalOwner, UpgradeOwner, Upgrader
     }
     let isAllowed: unknown;
     try {
-      isAllowed = this.#options.isOriginAllowed(handshake.origin, handshake.host);
+      const isSecure = arrival.caller?.isSecure;
+      isAllowed = this.#options.isOriginAllowed(handshake.origin, handshake.host, isSecure);
     } catch (error) {
       this.fail(arrival, error);
       return;
@@ -261,15 +266,26 @@ export class Gate implements ListenerOwner, ArrivalOwner, UpgradeOwner, Upgrader
     this.forget(arrival).reject?.(refusal('LEFT'));
   }
 
-  private check(head: RequestHead): HandshakeRequest {
+  private check(arrival: Arrival, head: RequestHead): HandshakeRequest {
     if (this.isClosing) throw refusal('CLOSING');
     const { head: limits, isHostAllowed } = this.#options;
     // Again, since an http.Server has read it by limits of its own.
     if (head.target.length > limits.maxTargetSize) throw refusal('TARGET_TOO_LONG');
     if (head.fields.size > limits.maxHeaderFields) throw refusal('TOO_MANY_FIELDS');
-    const request = readRequest(head);
+    const request = this.recognize(arrival, readRequest(head));
     if (!isHostAllowed(request.host)) throw refusal('HOST_FORBIDDEN');
     return request;
+  }
+
+  /** Finds out who it is for whom a proxy asks, and gives the request that this one has sent. */
+  private recognize(arrival: Arrival, request: HandshakeRequest): HandshakeRequest {
+    const { caller, transport } = arrival;
+    if (caller === null || !caller.isProxy) return request;
+    const client = this.callers.clientOf(caller, request.fields);
+    arrival.caller = client;
+    if (!this.callers.hasRoom(transport, client)) throw refusal('TOO_MANY_OF_CLIENT');
+    this.callers.enter(arrival, transport, client);
+    return client.host === undefined ? request : { ...request, host: client.host };
   }
 
   // ── UpgradeOwner ──────────────────────────────────────────────────────────────────────────
@@ -369,7 +385,7 @@ export class Gate implements ListenerOwner, ArrivalOwner, UpgradeOwner, Upgrader
 
   private forget(arrival: Arrival): Waiting {
     if (!this.#arrivals.delete(arrival)) return NOBODY;
-    this.addresses?.leave(arrival);
+    this.callers.leave(arrival);
     return arrival.waiting;
   }
 }

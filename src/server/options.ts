@@ -23,8 +23,11 @@ import {
   createHostCheck,
   createOriginCheck,
 } from '../handshake/origin.ts';
+import type { ForwardedFields } from '../handshake/forwarded.ts';
 import { areSubprotocols } from '../handshake/subprotocol.ts';
+import type { CallersOptions } from './callers.ts';
 import { readPort } from './listener.ts';
+import { type TrustedProxies, createProxyTrust } from './trusted-proxies.ts';
 
 export interface WebSocketServerOptions extends SocketOptions, Optional<HeadLimits> {
   /** Listens on this port at once, on all addresses or on `host`. What fails is told by `error`. */
@@ -53,6 +56,18 @@ export interface WebSocketServerOptions extends SocketOptions, Optional<HeadLimi
   readonly handshakeTimeout?: number | undefined;
   /** Connections that may be in their handshake at the same time; then 503. Default: 1,000. */
   readonly maxPendingUpgrades?: number | undefined;
+  /**
+   * The proxies that may say for whom they speak, in `forwardedFields`: addresses, ranges such as
+   * `'10.0.0.0/8'`, `'loopback'`, `'linklocal'`, `'uniquelocal'`, `'unix'`, or a function of the
+   * address. What they say counts for `request.remoteAddress`, `host` and `isSecure`, and so for
+   * `origins`, `hosts` and `maxConnectionsPerAddress`. Default: none.
+   */
+  readonly trustedProxies?: TrustedProxies | undefined;
+  /**
+   * Which fields these proxies write: X-Forwarded-For, -Host and -Proto, or Forwarded (RFC 7239).
+   * The others may be the client's own, and are not looked at. Default: `'x-forwarded'`.
+   */
+  readonly forwardedFields?: ForwardedFields | undefined;
   /** Connections that may be open or in their handshake at the same time; then 503. Default: any. */
   readonly maxConnections?: number | undefined;
   /** The same of one IPv4 address, or of one /64 of IPv6; then 503. Default: any. */
@@ -65,7 +80,7 @@ export interface ResolvedServerOptions {
   readonly handshakeTimeout: number;
   readonly maxPendingUpgrades: number;
   readonly maxConnections: number;
-  readonly maxConnectionsPerAddress: number;
+  readonly callers: CallersOptions;
   readonly subprotocols: readonly string[];
   readonly isOriginAllowed: OriginCheck;
   readonly isHostAllowed: HostCheck;
@@ -93,6 +108,8 @@ export const SERVER_OPTION_NAMES: ReadonlySet<string> = new Set([
   'subprotocols',
   'maxConnections',
   'maxConnectionsPerAddress',
+  'trustedProxies',
+  'forwardedFields',
 ]);
 
 /**
@@ -111,9 +128,14 @@ export function resolveServerOptions(options: WebSocketServerOptions): ResolvedS
     handshakeTimeout: options.handshakeTimeout ?? DEFAULT_SERVER_LIMITS.handshakeTimeout,
     maxPendingUpgrades: options.maxPendingUpgrades ?? DEFAULT_SERVER_LIMITS.maxPendingUpgrades,
     maxConnections: options.maxConnections ?? NO_LIMIT,
-    maxConnectionsPerAddress: options.maxConnectionsPerAddress ?? NO_LIMIT,
   };
-  for (const [name, value] of Object.entries({ ...head, ...limits })) checkLimit(name, value);
+  const { maxConnectionsPerAddress = NO_LIMIT, trustedProxies } = options;
+  const all = { ...head, ...limits, maxConnectionsPerAddress };
+  for (const [name, value] of Object.entries(all)) checkLimit(name, value);
+  const forwardedFields = options.forwardedFields ?? 'x-forwarded';
+  if (forwardedFields !== 'x-forwarded' && forwardedFields !== 'forwarded') {
+    throw new TypeError("forwardedFields is 'x-forwarded' or 'forwarded'");
+  }
   const subprotocols = options.subprotocols ?? [];
   if (!areSubprotocols(subprotocols)) {
     throw new TypeError('subprotocols are unique tokens (RFC 6455, section 4.1)');
@@ -126,6 +148,11 @@ export function resolveServerOptions(options: WebSocketServerOptions): ResolvedS
     socket: resolveSocketOptions(options),
     head,
     ...limits,
+    callers: {
+      proxyTrust: trustedProxies === undefined ? null : createProxyTrust(trustedProxies),
+      forwardedFields,
+      maxConnectionsPerAddress,
+    },
     subprotocols,
     isOriginAllowed: createOriginCheck(options.origins ?? 'same-origin'),
     isHostAllowed: createHostCheck(options.hosts),

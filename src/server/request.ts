@@ -29,7 +29,10 @@ export let settleRequest: (request: UpgradeRequest<unknown>) => void;
 export class UpgradeRequest<P = Params> {
   /** Path and query. */
   readonly url: string;
-  /** The value of Host: a name or an address, and perhaps a port. */
+  /**
+   * The value of Host: a name or an address, and perhaps a port. Behind a trusted proxy it is that
+   * of the client, where the proxy tells.
+   */
   readonly host: string;
   /** What the pattern of the route names in the path, percent-decoded. */
   readonly params: P;
@@ -100,15 +103,55 @@ export class UpgradeRequest<P = Params> {
     return parseExtensions(this.fields.getAll('sec-websocket-extensions')) ?? [];
   }
 
-  /** The address of the peer, which may be a proxy; undefined on a Unix socket. */
+  /**
+   * The address of the client: of the peer, or by what a trusted proxy says (`trustedProxies`). That
+   * of the peer, whoever it is, has `socket.remoteAddress`. Undefined on a Unix socket.
+   */
   get remoteAddress(): string | undefined {
     // (A socket of Node remembers what it was asked while it was open.)
     return remoteAddressOf(this.socket);
   }
 
+  /** Whether the client has come by TLS: to us, or by what a trusted proxy says. */
+  get isSecure(): boolean {
+    return 'encrypted' in this.socket && this.socket.encrypted === true;
+  }
+
   /** Aborted when the client leaves, or `handshakeTimeout` is over, before there is an answer. */
   get signal(): AbortSignal {
     return this.#progress?.signal ?? new AbortController().signal;
+  }
+}
+
+/** What is known of a client that a proxy may have spoken for. */
+interface KnownCaller {
+  readonly address: string | undefined;
+  readonly isSecure: boolean | undefined;
+}
+
+/** The same where proxies are trusted: a class of its own, since others need not keep the answer. */
+export class ForwardedRequest<P = Params> extends UpgradeRequest<P> {
+  readonly #address: string | undefined;
+  readonly #isSecure: boolean;
+
+  constructor(
+    handshake: HandshakeRequest,
+    progress: UpgradeProgress,
+    socket: Duplex,
+    params: P,
+    caller: KnownCaller,
+  ) {
+    super(handshake, progress, socket, params);
+    this.#address = caller.address;
+    this.#isSecure = caller.isSecure ?? super.isSecure;
+  }
+
+  override get remoteAddress(): string | undefined {
+    return this.#address;
+  }
+
+  override get isSecure(): boolean {
+    return this.#isSecure;
   }
 }
 

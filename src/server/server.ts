@@ -277,7 +277,7 @@ export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
       hub: this.#hub,
     });
     this.#sockets.add(place, socket);
-    this.#gate.addresses?.enter(socket, request.remoteAddress);
+    this.#gate.callers.enterFrom(socket, request);
     const endpoint = endpointOf(socket);
     try {
       this.emit('connection', socket, request);
@@ -292,7 +292,7 @@ export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
 
   private release(socket: AnyServerSocket): void {
     this.#topics.release(socket);
-    this.#gate.addresses?.leave(socket);
+    this.#gate.callers.leave(socket);
     if (this.#sockets.size > 0 || this.#onEmpty.length === 0) return;
     for (const resolve of this.#onEmpty.splice(0)) resolve();
   }

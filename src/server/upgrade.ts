@@ -9,7 +9,7 @@ import { isPromiseLike } from '../connection/waiters.ts';
 import type { HandshakeRequest } from '../handshake/accept.ts';
 import type { Arrival } from './arrival.ts';
 import type { Params } from './pattern.ts';
-import { UpgradeRequest, pathOf } from './request.ts';
+import { ForwardedRequest, UpgradeRequest, pathOf } from './request.ts';
 import { Next, Refusal, type Route, type UpgradeAcceptance } from './route.ts';
 
 /** What an {@link Upgrade} tells its server. One of them is called, unless the client leaves. */
@@ -123,7 +123,11 @@ export class Upgrade {
   }
 
   private requestOf(params: Params): UpgradeRequest {
-    return new UpgradeRequest(this.handshake, this.arrival, this.arrival.transport, params);
+    const { handshake, arrival } = this;
+    const { transport, caller } = arrival;
+    return caller === null
+      ? new UpgradeRequest(handshake, arrival, transport, params)
+      : new ForwardedRequest(handshake, arrival, transport, params, caller);
   }
 }
 

@@ -99,6 +99,19 @@ describe("createOriginCheck('same-origin')", () => {
   });
 });
 
+describe("createOriginCheck('same-origin') of a client that has come by TLS", () => {
+  const check = createOriginCheck('same-origin');
+
+  it('keeps a page away that has not', () => {
+    expect(check('https://example.com', 'example.com', true)).toBe(true);
+    expect(check('http://example.com', 'example.com', true)).toBe(false);
+    expect(check('http://example.com', 'example.com:80', true)).toBe(false);
+    expect(check('http://example.com', 'example.com', false)).toBe(true);
+    expect(check('https://example.com', 'example.com', false)).toBe(true);
+    expect(check(undefined, 'example.com', true)).toBe(true);
+  });
+});
+
 describe("createOriginCheck('*')", () => {
   const check = createOriginCheck('*');
 

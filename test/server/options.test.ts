@@ -19,7 +19,11 @@ describe('without options', () => {
     expect(resolved.socket).toMatchObject({ ...DEFAULT_LIMITS, ...DEFAULT_QUEUE_LIMITS });
     expect(resolved.subprotocols).toEqual([]);
     expect(resolved.maxConnections).toBe(Number.POSITIVE_INFINITY);
-    expect(resolved.maxConnectionsPerAddress).toBe(Number.POSITIVE_INFINITY);
+    expect(resolved.callers).toEqual({
+      proxyTrust: null,
+      forwardedFields: 'x-forwarded',
+      maxConnectionsPerAddress: Number.POSITIVE_INFINITY,
+    });
   });
 
   it('its own origin may connect, and who has none; every host is served', () => {
@@ -32,7 +36,7 @@ describe('without options', () => {
 
   it('undefined is the same as nothing', () => {
     const others = ['port', 'host', 'tls', 'server', 'origins', 'hosts', 'path', 'subprotocols'];
-    others.push('maxConnections', 'maxConnectionsPerAddress');
+    others.push('maxConnections', 'maxConnectionsPerAddress', 'trustedProxies', 'forwardedFields');
     const own = Object.keys({ ...DEFAULT_SERVER_LIMITS, ...DEFAULT_HEAD_LIMITS });
     const names = own.concat(SOCKET_OPTION_NAMES, others);
     const options = Object.fromEntries(names.map((name) => [name, undefined]));
@@ -75,6 +79,7 @@ describe('options', () => {
     ['a head of any size', { maxHeadSize: Number.POSITIVE_INFINITY }],
     ['the longest timeout that Node has', { handshakeTimeout: 2 ** 31 - 1 }],
     ['a port', { port: 0 }],
+    ['proxies', { trustedProxies: ['loopback', '10.0.0.0/8'], forwardedFields: 'forwarded' }],
     ['another server', { server: createServer() }],
   ])('may be %s', (_what, options) => {
     expect(() => resolveServerOptions(options)).not.toThrow();
@@ -107,6 +112,9 @@ describe('options', () => {
     ['text', 'utf8'],
     ['origins', 'example.com'],
     ['hosts', 'example.com'],
+    ['trustedProxies', 'loopback'],
+    ['trustedProxies', ['localhost']],
+    ['forwardedFields', 'x-forwarded-for'],
     ['subprotocols', ['a b']],
     ['subprotocols', ['a', 'a']],
     ['subprotocols', ['']],

@@ -7,7 +7,12 @@ import { TLSSocket } from 'node:tls';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type HandshakeRequest, readRequest } from '../../src/handshake/accept.ts';
 import { HeaderFields } from '../../src/handshake/fields.ts';
-import { UpgradeRequest, pathOf, settleRequest } from '../../src/server/request.ts';
+import {
+  ForwardedRequest,
+  UpgradeRequest,
+  pathOf,
+  settleRequest,
+} from '../../src/server/request.ts';
 import { refuse } from '../../src/server/route.ts';
 import { WebSocketServer } from '../../src/server/server.ts';
 import { memoryStream } from '../support/memory-stream.ts';
@@ -399,4 +404,48 @@ describe('the signal of a request', () => {
       expect(await aborted).toBe(false);
     },
   );
+});
+
+describe('a request where proxies are trusted', () => {
+  const forwarded = (
+    socket: ReturnType<typeof memoryStream>['stream'],
+    isSecure: boolean | undefined,
+  ): ForwardedRequest =>
+    new ForwardedRequest(
+      readOf('/'),
+      { signal: never },
+      socket,
+      {},
+      { address: '192.0.2.1', isSecure },
+    );
+
+  it('is that of the client, also when it has its answer', () => {
+    const socket = Object.assign(memoryStream().stream, { remoteAddress: '127.0.0.1' });
+    const request = forwarded(socket, true);
+    settleRequest(request);
+    expect([request.remoteAddress, request.isSecure]).toEqual(['192.0.2.1', true]);
+    expect(request).toBeInstanceOf(UpgradeRequest);
+  });
+
+  it('came by TLS where the proxy says so, or where it did and the proxy says nothing', () => {
+    const secure = Object.assign(memoryStream().stream, { encrypted: true });
+    const plain = memoryStream().stream;
+    const told = [true, false, undefined].map((isSecure) =>
+      [secure, plain].map((socket) => forwarded(socket, isSecure).isSecure),
+    );
+    expect(told).toEqual([
+      [true, true],
+      [false, false],
+      [true, false],
+    ]);
+  });
+
+  it('is that of the peer otherwise', () => {
+    const socket = { remoteAddress: '127.0.0.1', encrypted: true };
+    const { stream } = memoryStream();
+    const progress = { signal: never };
+    const request = new UpgradeRequest(readOf('/'), progress, Object.assign(stream, socket), {});
+    expect([request.remoteAddress, request.isSecure]).toEqual(['127.0.0.1', true]);
+    expect(requestOf('/').isSecure).toBe(false);
+  });
 });

@@ -284,3 +284,13 @@ describe('a request without any hook', () => {
     expect((await askAt(port)).head.status).toBe(404);
   });
 });
+
+describe('a hook, where proxies are trusted', () => {
+  it('is asked with the request of the client', async () => {
+    const seen: (string | undefined)[] = [];
+    const upgrade: Hook = ({ remoteAddress }) => void seen.push(remoteAddress);
+    const { port } = await serve(upgrade, {}, { trustedProxies: ['loopback'] });
+    await askAt(port, rawRequest({ 'X-Forwarded-For': '192.0.2.1' }));
+    expect(seen).toEqual(['192.0.2.1']);
+  });
+});
