@@ -9,9 +9,10 @@ import { Socket as NetSocket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { isPromiseLike } from '../connection/waiters.ts';
 import { asError } from '../errors.ts';
-import { isHost } from '../handshake/accept.ts';
+import { type HandshakeRequest, isHost } from '../handshake/accept.ts';
 import type { HeaderFields } from '../handshake/fields.ts';
 import { type ForwardedFields, readHops } from '../handshake/forwarded.ts';
+import { refusal } from '../handshake/refusal.ts';
 import { addressOfNode, normalizeAddress } from './address.ts';
 import { AddressCount } from './address-count.ts';
 import { type UpgradeRequest, remoteAddressOf } from './request.ts';
@@ -27,6 +28,12 @@ export interface Caller {
   readonly host: string | undefined;
   /** Whether it reached that proxy by TLS, where that is told. */
   readonly isSecure: boolean | undefined;
+}
+
+/** What is in its handshake. */
+interface Called {
+  readonly transport: Duplex;
+  caller: Caller | null;
 }
 
 export interface CallersOptions {
@@ -67,19 +74,27 @@ export class Callers {
     return isUnixSocket(transport) && this.trusts(undefined);
   }
 
+  /** Whether any proxy may be trusted. */
+  get mayHaveProxies(): boolean {
+    return this.#trust !== null;
+  }
+
   /**
    * Who is at the other end before there is a request; null where no proxy is trusted, so that it
    * is the peer, and nothing else can become of it.
+   *
+   * @param source - for whom the peer speaks by the PROXY protocol; null where it does not say. Then
+   *   nobody knows whose the request is, and what that says of a client is not believed.
    */
-  peerOf(transport: Duplex): Caller | null {
+  peerOf(transport: Duplex, source?: string | null): Caller | null {
     if (this.#trust === null) return null;
-    const address = remoteAddressOf(transport);
-    return {
-      address: address === undefined ? undefined : (normalizeAddress(address) ?? address),
-      isProxy: this.isProxy(transport),
-      host: undefined,
-      isSecure: undefined,
-    };
+    const own = remoteAddressOf(transport);
+    const known = { host: undefined, isSecure: undefined };
+    if (typeof source === 'string') {
+      return { address: source, isProxy: this.trusts(source), ...known };
+    }
+    const address = own === undefined ? undefined : (normalizeAddress(own) ?? own);
+    return { address, isProxy: source === undefined && this.isProxy(transport), ...known };
   }
 
   /**
@@ -99,6 +114,22 @@ export class Callers {
       if (!this.trusts(node)) break;
     }
     return { address, isProxy: false, host, isSecure };
+  }
+
+  /**
+   * Finds out for whom a proxy asks, and counts it from then on.
+   *
+   * @returns the request that the client has sent
+   * @throws {HandshakeError} where no more may come from there
+   */
+  recognize(called: Called, request: HandshakeRequest): HandshakeRequest {
+    const { caller, transport } = called;
+    if (caller === null || !caller.isProxy) return request;
+    const client = this.clientOf(caller, request.fields);
+    called.caller = client;
+    if (!this.hasRoom(transport, client)) throw refusal('TOO_MANY_OF_CLIENT');
+    this.enter(called, transport, client);
+    return client.host === undefined ? request : { ...request, host: client.host };
   }
 
   /**

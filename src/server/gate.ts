@@ -132,10 +132,19 @@ export class Gate implements ListenerOwner, ArrivalOwner, UpgradeOwner, Upgrader
     this.callers.leave(transport);
   }
 
-  onTransport(transport: NetSocket, timeout: number): void {
+  isProxy(transport: NetSocket): boolean {
+    return this.callers.isProxy(transport);
+  }
+
+  onTransport(transport: NetSocket, timeout: number, source?: string | null): void {
     const arrival = new Arrival(transport, this, this.#options.head);
-    arrival.caller = this.callers.peerOf(transport);
+    arrival.caller = this.callers.peerOf(transport, source);
     this.#arrivals.add(arrival, timeout);
+    // Whoever comes by the PROXY protocol was a proxy until now, and not counted as anybody.
+    if (source !== undefined && !this.callers.hasRoom(transport, arrival.caller)) {
+      this.answer(arrival, refusal('TOO_MANY_OF_CLIENT'));
+      return;
+    }
     this.callers.enter(arrival, transport, arrival.caller);
   }
 
@@ -272,20 +281,9 @@ export class Gate implements ListenerOwner, ArrivalOwner, UpgradeOwner, Upgrader
     // Again, since an http.Server has read it by limits of its own.
     if (head.target.length > limits.maxTargetSize) throw refusal('TARGET_TOO_LONG');
     if (head.fields.size > limits.maxHeaderFields) throw refusal('TOO_MANY_FIELDS');
-    const request = this.recognize(arrival, readRequest(head));
+    const request = this.callers.recognize(arrival, readRequest(head));
     if (!isHostAllowed(request.host)) throw refusal('HOST_FORBIDDEN');
     return request;
-  }
-
-  /** Finds out who it is for whom a proxy asks, and gives the request that this one has sent. */
-  private recognize(arrival: Arrival, request: HandshakeRequest): HandshakeRequest {
-    const { caller, transport } = arrival;
-    if (caller === null || !caller.isProxy) return request;
-    const client = this.callers.clientOf(caller, request.fields);
-    arrival.caller = client;
-    if (!this.callers.hasRoom(transport, client)) throw refusal('TOO_MANY_OF_CLIENT');
-    this.callers.enter(arrival, transport, client);
-    return client.host === undefined ? request : { ...request, host: client.host };
   }
 
   // ── UpgradeOwner ──────────────────────────────────────────────────────────────────────────

@@ -12,6 +12,7 @@ import {
 } from 'node:tls';
 import { catchErrors } from '../connection/binding.ts';
 import { checkNames } from '../connection/socket-options.ts';
+import { readProxyHeader } from './proxy-reader.ts';
 
 export interface ListenOptions {
   /** 0 for any that is free: `address()` tells. */
@@ -24,6 +25,12 @@ export interface ListenOptions {
   readonly tls?: TlsOptions | undefined;
   /** Connections that may wait to be accepted. Default: that of Node, 511. */
   readonly backlog?: number | undefined;
+  /**
+   * Every connection begins with a header of the PROXY protocol, version 1 or 2, before TLS if
+   * there is any. Only `trustedProxies` may connect: others are closed at once, and so is who sends
+   * something else. Default: false.
+   */
+  readonly proxyProtocol?: boolean | undefined;
 }
 
 export const LISTEN_OPTION_NAMES: ReadonlySet<string> = new Set([
@@ -32,6 +39,7 @@ export const LISTEN_OPTION_NAMES: ReadonlySet<string> = new Set([
   'path',
   'tls',
   'backlog',
+  'proxyProtocol',
 ]);
 
 /** TCP has no more (RFC 9293, section 3.1). */
@@ -68,6 +76,12 @@ export function readListenOptions(
   }
   checkNames(where, LISTEN_OPTION_NAMES, 'listen');
   if (where.port !== undefined) readPort(where.port);
+  const { proxyProtocol = false, path, tls } = where;
+  if (typeof proxyProtocol !== 'boolean') throw new TypeError('proxyProtocol is true or false');
+  if (proxyProtocol && path !== undefined && tls !== undefined) {
+    // On a Unix socket nobody could tell whose TLS handshake it is that is over.
+    throw new TypeError('proxyProtocol with tls needs a port: not a path');
+  }
   return where;
 }
 
@@ -76,17 +90,22 @@ export interface ListenerOwner {
   /**
    * Whether one more connection may begin its handshake; where not, it has been dealt with.
    *
-   * @param securing - connections that are in their TLS handshake; null where there is no TLS
+   * @param securing - connections that are in their TLS handshake, or before the header of the PROXY
+   *   protocol; null where there is neither
    */
   mayAccept(transport: NetSocket, securing: number | null): boolean;
-  /** The TLS handshake of a connection that has begun with it is over, one way or the other. */
+  /** Whether a connection may speak the PROXY protocol. */
+  isProxy(transport: NetSocket): boolean;
+  /** What comes before the request is over, TLS or that header, one way or the other. */
   onSecured(transport: NetSocket): void;
   /**
    * A connection, after its TLS handshake if it has one.
    *
    * @param timeout - milliseconds that are left for the handshake
+   * @param source - for whom a proxy speaks by the PROXY protocol; null where it does not say;
+   *   undefined where that is not spoken
    */
-  onTransport(transport: NetSocket, timeout: number): void;
+  onTransport(transport: NetSocket, timeout: number, source?: string | null): void;
   /** A connection could not be accepted, for want of descriptors perhaps: others may be. */
   onError(error: Error): void;
 }
@@ -95,16 +114,30 @@ export class Listener {
   readonly #server: Server;
   readonly #owner: ListenerOwner;
   readonly #timeout: number;
-  /** Connections in their TLS handshake, but for those of a Unix socket. */
+  /**
+   * Connections in their TLS handshake, but for those of a Unix socket, and those whose header of
+   * the PROXY protocol is still to come.
+   */
   readonly #securing = new Set<SecuringTransport>();
 
-  private constructor(owner: ListenerOwner, timeout: number, tls: TlsOptions | undefined) {
+  private constructor(
+    owner: ListenerOwner,
+    timeout: number,
+    { tls, proxyProtocol = false }: ListenOptions,
+  ) {
     this.#owner = owner;
     this.#timeout = timeout;
     if (tls === undefined) {
       // The closing handshake needs half-open connections: the peer may end before we do.
       const options = { allowHalfOpen: true, noDelay: true };
       this.#server = createServer(options, (transport) => {
+        if (proxyProtocol) {
+          this.acceptProxy(transport, (securing, source) => {
+            this.forget(securing);
+            owner.onTransport(transport, this.timeLeft(securing), source);
+          });
+          return;
+        }
         if (owner.mayAccept(transport, null)) owner.onTransport(transport, timeout);
       });
     } else {
@@ -116,8 +149,9 @@ export class Listener {
         noDelay: true,
         handshakeTimeout: timeout,
       });
-      this.#server = server;
       this.secure(server);
+      this.#server = proxyProtocol ? this.createProxied(server) : server;
+      if (!proxyProtocol) this.beginSecuring(server);
     }
   }
 
@@ -129,10 +163,11 @@ export class Listener {
    */
   static async open(
     owner: ListenerOwner,
-    { port, host, path, tls, backlog }: ListenOptions,
+    options: ListenOptions,
     timeout: number,
   ): Promise<Listener> {
-    const listener = new Listener(owner, timeout, tls);
+    const { port, host, path, backlog } = options;
+    const listener = new Listener(owner, timeout, options);
     const server = listener.#server;
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
@@ -158,38 +193,79 @@ export class Listener {
   }
 
   /** Counts the time of a TLS handshake as a part of ours. */
-  private secure(server: TlsServer): void {
+  private beginSecuring(server: TlsServer): void {
     // Before the listener of Node, which begins with TLS.
     server.prependListener('connection', (transport: NetSocket) => {
       catchErrors(transport);
       if (!this.#owner.mayAccept(transport, this.#securing.size)) return;
       // On a Unix socket nobody could tell which of them it was that has become secure.
       if (transport.remotePort === undefined) return;
-      const deadline = performance.now() + this.#timeout;
-      const securing = { transport, origin: originOf(transport), deadline };
-      this.#securing.add(securing);
-      transport.once('close', () => this.forget(securing));
+      this.addSecuring(transport);
     });
+  }
+
+  private secure(server: TlsServer): void {
     server.on('secureConnection', (transport) => {
-      const deadline = this.takeDeadline(originOf(transport));
+      const securing = this.takeSecuring(originOf(transport));
       transport.allowHalfOpen = true;
-      this.#owner.onTransport(transport, Math.max(1, deadline - performance.now()));
+      this.#owner.onTransport(transport, this.timeLeft(securing), securing?.source);
     });
     // Node tells, and leaves it open.
     server.on('tlsClientError', (_error, transport) => transport.destroy());
   }
 
-  /** When the handshake must be over that began with a connection from there. */
-  private takeDeadline(origin: string): number {
+  /** A listener whose connections go on to `tlsServer`, which has none, behind their header. */
+  private createProxied(tlsServer: TlsServer): Server {
+    return createServer({ allowHalfOpen: false, noDelay: true }, (transport) => {
+      this.acceptProxy(transport, (securing, source) => {
+        securing.source = source;
+        tlsServer.emit('connection', transport);
+      });
+    });
+  }
+
+  private acceptProxy(
+    transport: NetSocket,
+    onSource: (securing: SecuringTransport, source: string | null) => void,
+  ): void {
+    catchErrors(transport);
+    if (!this.#owner.isProxy(transport)) {
+      transport.destroy();
+      return;
+    }
+    if (!this.#owner.mayAccept(transport, this.#securing.size)) return;
+    const securing = this.addSecuring(transport);
+    // One time for the header and for TLS.
+    securing.timer = setTimeout(() => transport.destroy(), this.#timeout);
+    securing.timer.unref();
+    readProxyHeader(transport, (source) => onSource(securing, source));
+  }
+
+  private addSecuring(transport: NetSocket): SecuringTransport {
+    const deadline = performance.now() + this.#timeout;
+    const securing = { transport, origin: originOf(transport), deadline };
+    this.#securing.add(securing);
+    transport.once('close', () => this.forget(securing));
+    return securing;
+  }
+
+  /** The handshake that began with a connection from there. */
+  private takeSecuring(origin: string): SecuringTransport | undefined {
     for (const securing of this.#securing) {
       if (securing.origin !== origin) continue;
       this.forget(securing);
-      return securing.deadline;
+      return securing;
     }
-    return performance.now() + this.#timeout;
+    return undefined;
+  }
+
+  private timeLeft(securing: SecuringTransport | undefined): number {
+    if (securing === undefined) return this.#timeout;
+    return Math.max(1, securing.deadline - performance.now());
   }
 
   private forget(securing: SecuringTransport): void {
+    clearTimeout(securing.timer);
     if (this.#securing.delete(securing)) this.#owner.onSecured(securing.transport);
   }
 }
@@ -199,6 +275,10 @@ interface SecuringTransport {
   readonly origin: string;
   /** In the time of `performance`. */
   readonly deadline: number;
+  /** For whom a proxy speaks, where the PROXY protocol is spoken. */
+  source?: string | null;
+  /** Ends it at its deadline, where nobody else does. */
+  timer?: NodeJS.Timeout;
 }
 
 /** The same for a transport and for the TLS that is spoken over it, which do not know each other. */

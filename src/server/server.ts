@@ -208,6 +208,9 @@ export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
     if (this.#starting !== null) throw new Error('the server listens already');
     if (this.#closing !== null) throw new Error('the server is closing');
     const options = readListenOptions(where, host);
+    if (options.proxyProtocol === true && !this.#gate.callers.mayHaveProxies) {
+      throw new TypeError('proxyProtocol needs trustedProxies: else anybody could be anybody');
+    }
     this.#gate.isClosing = false;
     this.#starting = Listener.open(this.#gate, options, this.#options.handshakeTimeout);
     try {

@@ -6,12 +6,15 @@ import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import * as fc from 'fast-check';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { HandshakeError } from '../../src/errors.ts';
+import type { HandshakeRequest } from '../../src/handshake/accept.ts';
 import { HeaderFields } from '../../src/handshake/fields.ts';
 import { type Caller, Callers, type CallersOptions } from '../../src/server/callers.ts';
 import { type TrustedProxies, createProxyTrust } from '../../src/server/trusted-proxies.ts';
 import { nextAccepted } from '../support/accepted.ts';
 import { connectPair } from '../support/loopback.ts';
 import { memoryStream } from '../support/memory-stream.ts';
+import { SAMPLE_KEY } from '../support/raw-http.ts';
 
 interface Made {
   readonly callers: Callers;
@@ -112,6 +115,31 @@ describe('the peer of a transport', () => {
     near.destroy();
     expect(callers.isProxy(near)).toBe(false);
     far.destroy();
+  });
+});
+
+describe('a peer that speaks by the PROXY protocol', () => {
+  const { callers } = make(['10.0.0.0/8']);
+  const transport = from('10.0.0.1');
+
+  it('speaks for a client, which may be a trusted proxy again', () => {
+    expect(callers.peerOf(transport, '192.0.2.1')).toMatchObject({
+      address: '192.0.2.1',
+      isProxy: false,
+    });
+    expect(callers.peerOf(transport, '10.0.0.2')).toMatchObject({
+      address: '10.0.0.2',
+      isProxy: true,
+    });
+  });
+
+  it('is the client where it names nobody, and its request is not believed', () => {
+    expect(callers.peerOf(transport, null)).toMatchObject({ address: '10.0.0.1', isProxy: false });
+    expect(callers.peerOf(memoryStream().stream, null)).toMatchObject({ address: undefined });
+  });
+
+  it('is possible only where somebody is trusted', () => {
+    expect([callers.mayHaveProxies, make(null).callers.mayHaveProxies]).toEqual([true, false]);
   });
 });
 
@@ -270,6 +298,56 @@ describe('what a proxy says', () => {
         clientOf(other, '10.0.0.1', fields);
       }),
     );
+  });
+});
+
+describe('a request', () => {
+  const asked = (fields: Readonly<Record<string, string>>): HandshakeRequest => ({
+    target: '/',
+    fields: fieldsOf(fields),
+    host: 'localhost',
+    origin: undefined,
+    key: SAMPLE_KEY,
+    subprotocols: [],
+    extensions: [],
+  });
+
+  it('is that of the peer where nobody is trusted, or it is no proxy', () => {
+    const request = asked({ 'X-Forwarded-Host': 'a.example' });
+    const transport = from('192.0.2.1');
+    const { callers } = make(['10.0.0.1']);
+    for (const caller of [null, callers.peerOf(transport)]) {
+      const called = { transport, caller };
+      expect(callers.recognize(called, request)).toBe(request);
+      expect(called.caller).toBe(caller);
+    }
+  });
+
+  it('is that of the client by a proxy, with its host where that is told', () => {
+    const transport = from('10.0.0.1');
+    const { callers } = make(['10.0.0.1']);
+    const called = { transport, caller: callers.peerOf(transport) };
+    const request = asked({ 'X-Forwarded-For': '192.0.2.1', 'X-Forwarded-Host': 'a.example' });
+    expect(callers.recognize(called, request)).toEqual({ ...request, host: 'a.example' });
+    expect(called.caller).toMatchObject({ address: '192.0.2.1', isProxy: false });
+    const other = { transport, caller: callers.peerOf(transport) };
+    const plain = asked({ 'X-Forwarded-For': '192.0.2.1' });
+    expect(callers.recognize(other, plain)).toBe(plain);
+  });
+
+  it('is refused where no more may come from the client, until another has left', () => {
+    const transport = from('10.0.0.1');
+    const { callers } = make(['10.0.0.1'], { maxConnectionsPerAddress: 1 });
+    const call = (): { transport: Duplex; caller: Caller | null } => ({
+      transport,
+      caller: callers.peerOf(transport),
+    });
+    const first = call();
+    const request = asked({ 'X-Forwarded-For': '192.0.2.1' });
+    callers.recognize(first, request);
+    expect(() => callers.recognize(call(), request)).toThrow(HandshakeError);
+    callers.leave(first);
+    expect(callers.recognize(call(), request)).toBe(request);
   });
 });
 

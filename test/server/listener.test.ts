@@ -30,6 +30,9 @@ class Doorman implements ListenerOwner {
   readonly timeouts: number[] = [];
   readonly errors: Error[] = [];
   hasRoom = true;
+  trusts = true;
+  /** For whom each of them speaks. */
+  readonly sources: (string | null | undefined)[] = [];
 
   mayAccept(transport: NetSocket, securing: number | null): boolean {
     this.securing.push(securing);
@@ -37,11 +40,16 @@ class Doorman implements ListenerOwner {
     return this.hasRoom;
   }
 
+  isProxy(): boolean {
+    return this.trusts;
+  }
+
   onSecured(transport: NetSocket): void {
     this.secured.push(transport);
   }
 
-  onTransport(transport: NetSocket, timeout: number): void {
+  onTransport(transport: NetSocket, timeout: number, source?: string | null): void {
+    this.sources.push(source);
     transport.on('error', () => transport.destroy());
     this.transports.push(transport);
     this.timeouts.push(timeout);

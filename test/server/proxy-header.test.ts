@@ -38,7 +38,7 @@ describe('a header', () => {
     for (const chunks of bytes.length > 200 ? [[bytes]] : cuts(bytes)) {
       const parser = new ProxyHeaderParser();
       const ends = chunks.map((chunk) => [chunk.length, parser.push(chunk)] as const);
-      const [last] = ends.filter(([, end]) => end !== MORE);
+      const last = ends.find(([, end]) => end !== MORE);
       expect(last?.[1]).toBe(last?.[0]);
       expect(parser.source).toBe(source);
     }
