@@ -2,18 +2,16 @@
 import { WebSocketServer } from 'tautline';
 
 const server = new WebSocketServer({
+  // Everybody comes from nginx's address, and nobody else is believed.
+  trustedProxies: ['127.0.0.1'],
   // Less than `proxy_read_timeout`: nginx closes a connection on which nothing comes for so long.
   pingInterval: Number(process.env.PING_INTERVAL ?? 30_000),
 });
 
 server.route('/echo', {
-  upgrade({ headers }) {
-    // Everybody comes from nginx's address. What it has put in here may be believed only
-    // since nobody can come to this port but by way of nginx.
-    return { data: { address: headers['x-forwarded-for'], scheme: headers['x-forwarded-proto'] } };
-  },
   open(socket) {
-    console.log(`${socket.data.address} came by ${socket.data.scheme}`);
+    const { remoteAddress, isSecure } = socket.request;
+    console.log(`${remoteAddress} came by ${isSecure ? 'https' : 'http'}`);
   },
   message(socket, message) {
     socket.send(message);

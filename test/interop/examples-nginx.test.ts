@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { connect } from 'tautline';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { launchChromium } from '../support/chromium.ts';
+import { CERTIFICATE, KEY } from '../support/certificate.ts';
 import { ExampleProcess } from './example-process.ts';
 import { startNginx } from './nginx-process.ts';
 
@@ -36,6 +37,28 @@ describe('examples/behind-nginx.mjs, behind examples/nginx/nginx.conf', () => {
     const headers = { 'X-Forwarded-For': '192.0.2.1', 'X-Forwarded-Proto': 'https' };
     await connect(echoOf(origin), { headers });
     expect(await server.printed(/^.* came by .*$/m)).toBe('127.0.0.1 came by http');
+    expect(await server.stop()).toBe('0: ');
+  });
+
+  it('echoes to clients that come by TLS, and knows that they do', async () => {
+    const server = await ExampleProcess.start(FILE);
+    const tls = { key: KEY, cert: CERTIFICATE };
+    const origin = await startNginx(server.port, {}, tls);
+    const url = echoOf(origin).replace('127.0.0.1', 'localhost');
+    const page = origin.replace('127.0.0.1', 'localhost');
+    const socket = await connect(url, { origin: page, tls: { ca: CERTIFICATE } });
+    expect(await server.printed(/^.* came by .*$/m)).toBe('127.0.0.1 came by https');
+    const bytes = Buffer.alloc(1024 * 1024, 'bytes');
+    socket.send(bytes);
+    const [message] = await once(socket, 'message');
+    expect(Buffer.isBuffer(message) && message.equals(bytes)).toBe(true);
+    expect(await socket.close()).toMatchObject({ wasClean: true });
+    // A page that anybody on the way may have changed.
+    const insecure = connect(url, {
+      origin: page.replace('https:', 'http:'),
+      tls: { ca: CERTIFICATE },
+    });
+    await expect(insecure).rejects.toMatchObject({ status: 403 });
     expect(await server.stop()).toBe('0: ');
   });
 

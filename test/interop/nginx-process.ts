@@ -25,9 +25,14 @@ const ATTEMPTS = 3;
  * Starts nginx, for as long as the test lasts, before a server on port `backend` of this machine.
  * Resolves with the origin of its pages, when it listens.
  *
+ * @param tls - key and certificate: then nginx speaks TLS
  * @throws {Error} where nginx is not there, or the file lacks what is to be changed
  */
-export async function startNginx(backend: number, changes: Changes = {}): Promise<string> {
+export async function startNginx(
+  backend: number,
+  changes: Changes = {},
+  tls: { readonly key: string; readonly cert: string } | null = null,
+): Promise<string> {
   await access(EXECUTABLE).catch((error: unknown) => {
     const message = `there is no ${EXECUTABLE}, which this test runs: apt-get install nginx`;
     throw new Error(message, { cause: error });
@@ -38,8 +43,12 @@ export async function startNginx(backend: number, changes: Changes = {}): Promis
   });
   for (let attempt = 1; ; attempt++) {
     const address = `127.0.0.1:${await findPort()}`;
-    const errors = await run(change(shown, { 'listen 8080;': `listen ${address};` }));
-    if (errors === null) return `http://${address}`;
+    const listen =
+      tls === null
+        ? `listen ${address};`
+        : `listen ${address} ssl; ssl_certificate cert.pem; ssl_certificate_key key.pem;`;
+    const errors = await run(change(shown, { 'listen 8080;': listen }), tls);
+    if (errors === null) return `${tls === null ? 'http' : 'https'}://${address}`;
     if (attempt === ATTEMPTS || !errors.includes('Address already in use')) {
       throw new Error(`nginx does not start: ${errors}`);
     }
@@ -47,10 +56,17 @@ export async function startNginx(backend: number, changes: Changes = {}): Promis
 }
 
 /** Resolves with null when nginx listens, or with its errors where it does not. */
-async function run(shown: string): Promise<string | null> {
+async function run(
+  shown: string,
+  tls: { readonly key: string; readonly cert: string } | null,
+): Promise<string | null> {
   const folder = await mkdtemp(join(tmpdir(), 'tautline-nginx-'));
   onTestFinished(() => rm(folder, { recursive: true }));
   await writeFile(join(folder, 'shown.conf'), shown);
+  if (tls !== null) {
+    await writeFile(join(folder, 'cert.pem'), tls.cert);
+    await writeFile(join(folder, 'key.pem'), tls.key);
+  }
   // What a system's own nginx.conf holds, in a folder that is ours.
   const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
   const main = `
