@@ -7,9 +7,10 @@ import type { Duplex } from 'node:stream';
 import * as fc from 'fast-check';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { HandshakeError } from '../../src/errors.ts';
-import type { HandshakeRequest } from '../../src/handshake/accept.ts';
+import { type HandshakeRequest, readRequest } from '../../src/handshake/accept.ts';
 import { HeaderFields } from '../../src/handshake/fields.ts';
 import { type Caller, Callers, type CallersOptions } from '../../src/server/callers.ts';
+import { UpgradeRequest } from '../../src/server/request.ts';
 import { type TrustedProxies, createProxyTrust } from '../../src/server/trusted-proxies.ts';
 import { nextAccepted } from '../support/accepted.ts';
 import { connectPair } from '../support/loopback.ts';
@@ -374,6 +375,29 @@ describe('the number of connections', () => {
     expect(callers.hasRoom(transport, peer)).toBe(true);
     callers.enter({}, transport, clients[0]!);
     expect(clients.map((client) => callers.hasRoom(transport, client))).toEqual([false, true]);
+  });
+
+  it('is that of a request that was answered, by what it knows of its client', () => {
+    const { callers } = make(null, { maxConnectionsPerAddress: 1 });
+    const transport = from('192.0.2.1');
+    const handshake = readRequest({
+      method: 'GET',
+      target: '/',
+      minorVersion: 1,
+      fields: fieldsOf({
+        Host: 'localhost',
+        Upgrade: 'websocket',
+        Connection: 'Upgrade',
+        'Sec-WebSocket-Key': SAMPLE_KEY,
+        'Sec-WebSocket-Version': '13',
+      }),
+    });
+    const progress = { signal: new AbortController().signal };
+    const holder = {};
+    callers.enterFrom(holder, new UpgradeRequest(handshake, progress, transport, {}));
+    expect(callers.hasRoom(transport, null)).toBe(false);
+    callers.leave(holder);
+    expect(callers.hasRoom(transport, null)).toBe(true);
   });
 
   it('has no limit without the option', () => {

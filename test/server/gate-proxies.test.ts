@@ -222,3 +222,22 @@ describe('a function that decides about proxies', () => {
     expect(onError).toHaveBeenCalledWith(mistake);
   });
 });
+
+describe('the PROXY protocol', () => {
+  it('says who is counted, and refused', async () => {
+    const server = new WebSocketServer({ ...TRUSTED, maxConnectionsPerAddress: 1 });
+    const accepted = follow(server);
+    await server.listen({ port: 0, host: '127.0.0.1', proxyProtocol: true });
+    const ask = async (address: string): Promise<number> => {
+      const peer = await RawPeer.connect(boundPort(server));
+      await peer.write(`PROXY TCP4 ${address} 127.0.0.1 4711 80\r\n${rawRequest()}`);
+      return (await peer.readHead()).status;
+    };
+    expect([await ask('192.0.2.1'), await ask('192.0.2.1')]).toEqual([101, 503]);
+    expect(await ask('192.0.2.2')).toBe(101);
+    expect(accepted.map(({ request }) => request.remoteAddress)).toEqual([
+      '192.0.2.1',
+      '192.0.2.2',
+    ]);
+  });
+});
