@@ -16,7 +16,7 @@ import { type TransportListener, bind } from './binding.ts';
 import { Connection } from './connection.ts';
 import { Consumers, type ConsumersOwner } from './consumers.ts';
 import type { ConnectionHandler, Role } from './handler.ts';
-import { copyBytes, ownBytes, ownBytesOfBlock, ownPiece } from './payload.ts';
+import { ownBytes, ownBytesOfBlock, ownPiece } from './payload.ts';
 import type { PreparedMessage } from './prepared.ts';
 import { SocketPromises, closedError } from './promises.ts';
 import { type ExcessAnswer, type RateName, readExcessAnswer } from './rate-limit.ts';
@@ -29,9 +29,8 @@ import type {
 } from './socket-events.ts';
 import type { ResolvedSocketOptions } from './socket-options.ts';
 import { READY_STATE, type ReadyState } from './state.ts';
-import { tellError } from './telling.ts';
+import { Telling } from './telling.ts';
 import type { Turn } from './waiting.ts';
-import { isPromiseLike } from './waiters.ts';
 
 const NO_OWNER: EndpointOwner = { onReleased: () => {}, onUnheard: warn };
 const NO_HOOKS: SocketHooks<unknown> = {};
@@ -41,15 +40,15 @@ const receiveHead = (endpoint: Endpoint): void => endpoint.receiveHead();
 const giveUp = (endpoint: Endpoint): void => endpoint.giveUp();
 const giveUpClosing = (endpoint: Endpoint): void => endpoint.connection.terminate();
 
-export class Endpoint implements ConnectionHandler, ConsumersOwner, TransportListener {
+export class Endpoint
+  extends Telling
+  implements ConnectionHandler, ConsumersOwner, TransportListener
+{
   readonly connection: Connection;
   /** Messages from iterables that have begun, of which nobody knows when they end. */
   openMessages = 0;
-  readonly #socket: EventEmitter<SocketEvents>;
   readonly #transport: NodeTransport;
   readonly #options: ResolvedSocketOptions;
-  readonly #hooks: SocketHooks<unknown>;
-  readonly #owner: EndpointOwner;
   readonly #ownBytes: typeof ownBytes;
   /** Null where hooks take all messages, and none waits. */
   #consumers: Consumers | null = null;
@@ -80,11 +79,9 @@ export class Endpoint implements ConnectionHandler, ConsumersOwner, TransportLis
     owner: EndpointOwner = NO_OWNER,
     deflate: PerMessageDeflate | null = null,
   ) {
-    this.#socket = socket;
+    super(socket, hooks, owner);
     this.#transport = transport;
     this.#options = options;
-    this.#hooks = hooks;
-    this.#owner = owner;
     // What a server sends is not masked; what comes out of zlib lies in memory that is used again.
     this.#ownBytes = role === 'client' && deflate === null ? ownBytesOfBlock : ownBytes;
     this.connection = new Connection(role, transport, this, performance, options, deflate);
@@ -107,14 +104,14 @@ export class Endpoint implements ConnectionHandler, ConsumersOwner, TransportLis
       queueMicrotask(() => process.nextTick(receiveHead, this));
     }
     // A listener of the server may have closed it.
-    if (this.#hooks.open === undefined || !this.isOpen) return;
-    const done = this.call(() => this.#hooks.open!(this.#socket));
+    if (this.hooks.open === undefined || !this.isOpen) return;
+    const done = this.call(() => this.hooks.open!(this.socket));
     if (done !== null) this.consumers.waitFor(done);
   }
 
   get consumers(): Consumers {
     if (this.#consumers === null) {
-      this.#consumers = new Consumers(this, this.#socket, this.#hooks, this.#options);
+      this.#consumers = new Consumers(this, this.socket, this.hooks, this.#options);
       if (this.#left) this.#consumers.discard();
       else if (this.#result !== null) this.endConsumers(this.#result);
     }
@@ -178,7 +175,7 @@ export class Endpoint implements ConnectionHandler, ConsumersOwner, TransportLis
 
   receiveClose(): void {
     this.receiveRest();
-    this.#owner.onReleased(this.#socket);
+    this.owner.onReleased(this.socket);
     this.connection.receiveTransportClose();
     this.schedule();
   }
@@ -395,19 +392,9 @@ export class Endpoint implements ConnectionHandler, ConsumersOwner, TransportLis
     this.tellControl('pong', source, start, end);
   }
 
-  private tellControl(name: 'ping' | 'pong', source: Buffer, start: number, end: number): void {
-    if (this.#hooks[name] !== undefined) {
-      const payload = copyBytes(source, start, end);
-      this.callAside(() => this.#hooks[name]!(this.#socket, payload));
-    }
-    if (this.#socket.listenerCount(name) > 0) {
-      this.callAside(() => this.#socket.emit(name, copyBytes(source, start, end)));
-    }
-  }
-
   onExcess(rate: RateName): ExcessAnswer | undefined {
     let answer: ExcessAnswer | undefined;
-    this.call(() => void (answer = readExcessAnswer(this.#hooks.excess?.(this.#socket, rate))));
+    this.call(() => void (answer = readExcessAnswer(this.hooks.excess?.(this.socket, rate))));
     return answer;
   }
 
@@ -415,8 +402,8 @@ export class Endpoint implements ConnectionHandler, ConsumersOwner, TransportLis
     this.#promises?.onDrain();
     // It may have been for fragments alone; then another one follows.
     if (!this.connection.hasRoom()) return;
-    if (this.#hooks.drain !== undefined) this.callAside(() => this.#hooks.drain!(this.#socket));
-    this.callAside(() => this.#socket.emit('drain'));
+    if (this.hooks.drain !== undefined) this.callAside(() => this.hooks.drain!(this.socket));
+    this.callAside(() => this.socket.emit('drain'));
   }
 
   onPending(): void {
@@ -466,23 +453,6 @@ export class Endpoint implements ConnectionHandler, ConsumersOwner, TransportLis
 
   // ── What the application is told ──────────────────────────────────────────────────────────
 
-  /** Calls the application. What it throws ends this socket, and no more. */
-  private call(callback: () => unknown): PromiseLike<unknown> | null {
-    try {
-      const result = callback();
-      return isPromiseLike(result) ? result : null;
-    } catch (error) {
-      this.onThrown(error);
-      return null;
-    }
-  }
-
-  /** The same, where nothing waits for what it does. */
-  private callAside(callback: () => unknown): void {
-    const done = this.call(callback);
-    if (done !== null) Promise.resolve(done).then(undefined, (error) => this.onThrown(error));
-  }
-
   private tellFailure(): void {
     const failure = this.#failure;
     this.#failure = null;
@@ -493,18 +463,9 @@ export class Endpoint implements ConnectionHandler, ConsumersOwner, TransportLis
     if (this.#closeTold) return;
     this.#closeTold = true;
     if (this.#handlingTimer !== null) clearTimeout(this.#handlingTimer);
-    if (this.#hooks.close !== undefined) {
-      this.callAside(() => this.#hooks.close!(this.#socket, code, reason, wasClean));
+    if (this.hooks.close !== undefined) {
+      this.callAside(() => this.hooks.close!(this.socket, code, reason, wasClean));
     }
-    this.callAside(() => this.#socket.emit('close', code, reason, wasClean));
-  }
-
-  /**
-   * @param isOurs - whether it has to be heard by somebody: a mistake of the application, which
-   *   nothing else tells
-   */
-  private tellError(error: Error, isOurs: boolean): void {
-    const isHeard = tellError(this.#socket, this.#hooks, error);
-    if (!isHeard && isOurs) this.#owner.onUnheard(error, this.#socket);
+    this.callAside(() => this.socket.emit('close', code, reason, wasClean));
   }
 }

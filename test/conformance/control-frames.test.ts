@@ -372,14 +372,14 @@ describe('Ping and Pong', () => {
     open.transport.stuck = true;
     open.connection.send(OPCODE.BINARY, Buffer.alloc(20_000));
     open.connection.flush();
-    for (let i = 0; i < 1_000; i++) open.receiveFrames({ opcode: 9, payload: `ping ${i}` });
+    for (let i = 0; i < 500; i++) open.receiveFrames({ opcode: 9, payload: `ping ${i}` });
     open.transport.unstick();
     open.connection.receiveDrain();
     const pongs = open.sent().filter(({ opcode }) => opcode === 10);
     const numbers = pongs.map(({ payload }) => Number(payload.toString().slice(5)));
-    expect(numbers.at(-1)).toBe(999);
+    expect(numbers.at(-1)).toBe(499);
     expect(numbers).toEqual(numbers.toSorted((a, b) => a - b));
-    // A peer that asks without reading cannot make us keep a thousand answers.
+    // A peer that asks without reading cannot make us keep hundreds of answers.
     expect(numbers.length).toBeLessThan(50);
     open.receiveFrames({ opcode: 9, payload: 'after all' });
     expect(open.sent().at(-1)!.payload.toString()).toBe('after all');

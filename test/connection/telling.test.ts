@@ -1,7 +1,12 @@
 import { EventEmitter, once } from 'node:events';
 import { describe, expect, it } from 'vitest';
-import type { SocketEvents } from '../../src/connection/socket-events.ts';
-import { tellError } from '../../src/connection/telling.ts';
+import type {
+  EndpointOwner,
+  SocketEvents,
+  SocketHooks,
+} from '../../src/connection/socket-events.ts';
+import { Telling, tellError } from '../../src/connection/telling.ts';
+import { turns } from '../support/live-socket.ts';
 
 const ERROR = new Error('what has happened');
 
@@ -71,5 +76,94 @@ describe('an error', () => {
     const warned = warning();
     expect(tellError(socket, {}, ERROR)).toBe(true);
     expect(await warned).toBe(theirs);
+  });
+});
+
+/** Calls what a test gives it, and remembers what that threw. */
+class Teller extends Telling {
+  readonly thrown: unknown[] = [];
+  readonly unheard: unknown[] = [];
+
+  constructor(socket: EventEmitter<SocketEvents>, hooks: SocketHooks<unknown> = {}) {
+    const unheard: unknown[] = [];
+    const owner: EndpointOwner = {
+      onReleased() {},
+      onUnheard: (error) => void unheard.push(error),
+    };
+    super(socket, hooks, owner);
+    this.unheard = unheard;
+  }
+
+  onThrown(thrown: unknown): void {
+    this.thrown.push(thrown);
+  }
+
+  override call(callback: () => unknown): PromiseLike<unknown> | null {
+    return super.call(callback);
+  }
+
+  override callAside(callback: () => unknown): void {
+    super.callAside(callback);
+  }
+
+  override tellControl(name: 'ping' | 'pong', source: Buffer, start: number, end: number): void {
+    super.tellControl(name, source, start, end);
+  }
+
+  override tellError(error: Error, isOurs: boolean): void {
+    super.tellError(error, isOurs);
+  }
+}
+
+describe('who calls the application', () => {
+  it('answers what may be waited for, and nothing else', () => {
+    const teller = new Teller(makeSocket());
+    const done = Promise.resolve();
+    expect([teller.call(() => done), teller.call(() => 'done')]).toEqual([done, null]);
+  });
+
+  it('is told what the application throws, at once or later', async () => {
+    const teller = new Teller(makeSocket());
+    const fail = (): never => {
+      throw ERROR;
+    };
+    expect(teller.call(fail)).toBe(null);
+    teller.callAside(fail);
+    expect(teller.thrown).toEqual([ERROR, ERROR]);
+    teller.callAside(() => Promise.reject(ERROR));
+    teller.callAside(() => Promise.resolve('done'));
+    teller.callAside(() => 'done');
+    await turns();
+    expect(teller.thrown).toEqual([ERROR, ERROR, ERROR]);
+  });
+
+  it.each(['ping', 'pong'] as const)(
+    'tells hooks and listeners of a %s, each its own bytes',
+    (name) => {
+      const socket = makeSocket();
+      const told: unknown[] = [];
+      const hooks = { [name]: (from: unknown, bytes: unknown) => void told.push(from, bytes) };
+      const source = Buffer.from('..body.');
+      new Teller(socket).tellControl(name, source, 2, 6);
+      expect(told).toEqual([]);
+      socket.on(name, (bytes) => void told.push(bytes));
+      new Teller(socket, hooks).tellControl(name, source, 2, 6);
+      expect(told).toEqual([socket, Buffer.from('body'), Buffer.from('body')]);
+      expect(told[1]).not.toBe(told[2]);
+      source.fill(0);
+      expect(told[1]).toEqual(Buffer.from('body'));
+    },
+  );
+
+  it('tells its owner of an error that is ours and that nobody else hears', () => {
+    const socket = makeSocket();
+    const teller = new Teller(socket);
+    teller.tellError(ERROR, false);
+    expect(teller.unheard).toEqual([]);
+    teller.tellError(ERROR, true);
+    expect(teller.unheard).toEqual([ERROR]);
+    socket.on('error', () => {});
+    teller.tellError(ERROR, true);
+    expect(teller.unheard).toEqual([ERROR]);
   });
 });

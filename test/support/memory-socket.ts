@@ -37,7 +37,7 @@ const CALLS = ['write', 'end', 'destroy', 'pause', 'resume', 'cork', 'uncork'] a
 
 type Done = (error?: Error | null) => void;
 
-export function networkError(code: string): Error {
+function networkError(code: string): Error {
   return Object.assign(new Error(code), { code });
 }
 
