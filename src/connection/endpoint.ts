@@ -393,8 +393,11 @@ export class Endpoint
   }
 
   onExcess(rate: RateName): ExcessAnswer | undefined {
+    let given: unknown;
     let answer: ExcessAnswer | undefined;
-    this.call(() => void (answer = readExcessAnswer(this.hooks.excess?.(this.socket, rate))));
+    // A promise is no answer, but what it rejects with must not end the process.
+    this.callAside(() => (given = this.hooks.excess?.(this.socket, rate)));
+    this.call(() => void (answer = readExcessAnswer(given)));
     return answer;
   }
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { resolveRateLimit } from '../../src/connection/rate-limit.ts';
 import type { SocketHooks } from '../../src/connection/socket-events.ts';
 import type { Socket } from '../../src/connection/socket.ts';
-import { openLive } from '../support/live-socket.ts';
+import { openLive, turns, watchRejections } from '../support/live-socket.ts';
 import { ROLES } from '../support/open-connection.ts';
 
 /** One message in an hour. */
@@ -76,5 +76,25 @@ describe.each(ROLES)('a %s socket with a rateLimit', (role) => {
     await live.closed;
     expect(errors).toHaveLength(1);
     expect(errors[0]!.message).toMatch(/mine|the hook excess answers/);
+  });
+
+  it('tells what an async hook rejects with, which ends nothing but the socket', async () => {
+    const rejections = watchRejections();
+    const errors: string[] = [];
+    const live = await openLive(role, {
+      options,
+      hooks: {
+        message: () => {},
+        // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+        excess: () => Promise.reject(new Error('mine')) as never,
+        error: (_socket, error) => errors.push(error.message),
+      },
+    });
+    await live.sendTexts('a', 'b');
+    expect((await live.answerClose()).payload.readUInt16BE()).toBe(1011);
+    await live.closed;
+    await turns();
+    expect(errors).toEqual(["the hook excess answers 'close', 'drop', 'take' or nothing", 'mine']);
+    expect(rejections).toEqual([]);
   });
 });
