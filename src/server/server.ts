@@ -13,6 +13,7 @@ import { PreparedMessage } from '../connection/prepared.ts';
 import { endpointOf } from '../connection/socket.ts';
 import { checkNames, refuseCallback } from '../connection/socket-options.ts';
 import { READY_STATE } from '../connection/state.ts';
+import { isPromiseLike } from '../connection/waiters.ts';
 import { asError, warn } from '../errors.ts';
 import { type Subscriber, type TopicHandler, Topics } from '../hub/topics.ts';
 import { type Agreement, Gate, type GateOwner } from './gate.ts';
@@ -326,12 +327,20 @@ export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
     const message = data instanceof PreparedMessage ? data : new PreparedMessage(data, true);
     let count = 0;
     this.#sockets.forEach((socket) => {
-      if (socket === except || (filter !== undefined && !filter(socket))) return;
+      if (socket === except || (filter !== undefined && !this.passes(filter, socket))) return;
       if (socket.readyState !== READY_STATE.OPEN) return;
       socket.send(message);
       count++;
     });
     return count;
+  }
+
+  /** A promise is no answer: as a yes it would let everybody through, whatever it comes to. */
+  private passes(filter: (socket: AnyServerSocket) => unknown, socket: AnyServerSocket): boolean {
+    const answer = filter(socket);
+    if (!isPromiseLike(answer)) return Boolean(answer);
+    Promise.resolve(answer).then(undefined, (error) => this.tellError(asError(error)));
+    throw new TypeError('the filter of broadcast answers true or false, and not later');
   }
 
   /**

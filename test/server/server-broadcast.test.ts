@@ -4,6 +4,7 @@ import { WebSocketServer } from '../../src/server/server.ts';
 import type { AnyServerSocket } from '../../src/server/server-socket.ts';
 import { maskedFrame, readFrames } from '../support/bytes.ts';
 import { join, listenLocally, numbered } from '../support/joined-peer.ts';
+import { watchRejections } from '../support/live-socket.ts';
 import type { RawPeer } from '../support/raw-peer.ts';
 
 interface Joined {
@@ -76,6 +77,19 @@ describe('broadcast', () => {
     expect(count).toBe(1);
     expect(numbered(asked, sockets)).toEqual(['#1', '#2']);
     expect(await receivedByAll(joined)).toEqual([[], [], ['one']]);
+  });
+
+  it('sends to nobody where its filter is async: a promise is not a yes', async () => {
+    const joined = await joinAll(2);
+    const rejections = watchRejections();
+    const errors: unknown[] = [];
+    joined.server.on('error', (error) => void errors.push(error));
+    const mistake = new Error('a mistake');
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+    const filter = (() => Promise.reject(mistake)) as unknown as () => boolean;
+    expect(() => joined.server.broadcast('one', { filter })).toThrow(TypeError);
+    expect(await receivedByAll(joined)).toEqual([[], []]);
+    expect([errors, rejections]).toEqual([[mistake], []]);
   });
 
   it('throws what a filter throws', async () => {
