@@ -101,7 +101,7 @@ export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
     onOpen: (decision, transport, agreement, rest) =>
       this.open(decision, transport, agreement, rest),
     onError: (error) => this.tellError(error),
-    onListening: () => void this.emit('listening'),
+    onListening: () => this.tell('listening'),
   };
   readonly #hub: ServerTopics = {
     topics: this.#topics,
@@ -220,7 +220,7 @@ export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
       this.#starting = null;
       throw error;
     }
-    this.emit('listening');
+    this.tell('listening');
   }
 
   /**
@@ -318,8 +318,8 @@ export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
    * Sends a message to all sockets.
    *
    * @returns how many it was sent to
-   * @throws {TypeError} as {@link prepare}, for an option that there is not, and whatever `filter`
-   *   throws
+   * @throws {TypeError} as {@link prepare}, for an option that there is not, for a `filter` that is
+   *   async, and whatever it throws
    */
   broadcast(data: string | Bytes | PreparedMessage, options: BroadcastOptions = {}): number {
     checkNames(options, BROADCAST_OPTION_NAMES, 'broadcast');
@@ -385,11 +385,7 @@ export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
     refuseCallback('close', arguments, WAIT_FOR_PROMISE);
     this.#closing ??= this.end().finally(() => {
       this.#closing = null;
-      try {
-        this.emit('close');
-      } catch (error) {
-        this.tellError(asError(error));
-      }
+      this.tell('close');
     });
     return this.#closing;
   }
@@ -452,6 +448,15 @@ export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
       if (this.#sockets.size === 0) resolve();
       else this.#onEmpty.push(resolve);
     });
+  }
+
+  /** What a listener throws is no reason why this should not have happened. */
+  private tell(event: 'listening' | 'close'): void {
+    try {
+      this.emit(event);
+    } catch (error) {
+      this.tellError(asError(error));
+    }
   }
 
   /** An 'error' that nobody listens to would end the process, and so would a listener that throws. */
