@@ -233,11 +233,12 @@ export class Connection extends Timing implements ReadingOwner {
   }
 
   onExcess(rate: RateName): ExcessAnswer {
+    if (!this.isReceiving) return 'drop';
     this.#inHandler = true;
     const answer = this.handler.onExcess?.(rate) ?? this.options.rateLimit!.onExceeded;
-    this.#inHandler = false;
-    // It may have ended the connection, which cannot be failed then.
-    return this.isListening ? answer : 'drop';
+    this.afterHandler();
+    // It may have closed the connection, which does not fail then for what it was closed for.
+    return this.isReceiving ? answer : 'drop';
   }
 
   onInflating(): void {

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { type RateLimitOptions, resolveRateLimit } from '../../src/connection/rate-limit.ts';
 import type { Role } from '../../src/connection/handler.ts';
@@ -110,6 +111,51 @@ describe.each(ROLES)('a %s with a rateLimit', (role) => {
     };
     other.receiveFrames(...texts('a', 'b'));
     expect([other.events, other.transport.destroyed]).toEqual([['text a'], true]);
+  });
+
+  it.each(['close', undefined] as const)(
+    'is closed cleanly by a handler that closes it, and answers %s',
+    (answer) => {
+      const limited = open(role, { messages: 1 });
+      let asked = 0;
+      limited.during.onExcess = () => {
+        asked++;
+        limited.connection.close(4000);
+        return answer;
+      };
+      limited.receiveFrames(...texts('a', 'b', 'c'), { opcode: CLOSE, payload: closeBody(4000) });
+      limited.connection.receiveTransportClose();
+      expect(limited.events).toEqual(['text a', 'close 4000  clean']);
+      expect(limited.sent()).toMatchObject([{ payload: closeBody(4000) }]);
+      expect([asked, limited.connection.ignored]).toEqual([1, 2]);
+    },
+  );
+
+  it('reads no more of a peer that does not read what its handler answers', () => {
+    const limited = open(role, { messages: 1 });
+    limited.transport.stuck = true;
+    let asked = 0;
+    limited.during.onExcess = () => {
+      asked++;
+      limited.connection.send(1, 'slow down'.repeat(1_000));
+      return 'drop';
+    };
+    limited.receive(Buffer.concat(Array.from({ length: 1_000 }, () => peerFrame(role, {}))));
+    expect([asked < 20, limited.transport.paused]).toEqual([true, true]);
+    limited.transport.unstick();
+    limited.connection.receiveDrain();
+    expect(asked).toBe(999);
+    expect(limited.events).not.toContain('error WS_ERR_READS_TOO_SLOWLY');
+  });
+
+  it('lets others have their turn while it drops a flood', async () => {
+    const limited = open(role, { messages: 1, onExceeded: 'drop' });
+    limited.receive(Buffer.concat(Array.from({ length: 5_000 }, () => peerFrame(role, {}))));
+    expect(limited.transport.paused).toBe(true);
+    expect(limited.connection.ignored).toBeLessThan(4_999);
+    do await nextTurn();
+    while (limited.transport.paused);
+    expect(limited.connection.ignored).toBe(4_999);
   });
 
   it('fails with 1011 when its handler throws, whatever that is', () => {
