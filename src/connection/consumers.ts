@@ -101,9 +101,14 @@ export class Consumers implements DeliveryOwner, MessageIteratorOwner, PieceQueu
     return delivery !== null && (delivery.isBusy || (delivery.hasWaiting && this.hasAny()));
   }
 
-  /** The same, where all of it has come: the peer may well wait for the answer. */
+  /** The same, and the body of a loop, where all of it has come: the peer may well wait for the answer. */
   get isAnswering(): boolean {
-    return this.isHandling && this.#incoming === null;
+    return (this.isHandling || this.isLooping) && this.#incoming === null;
+  }
+
+  /** Whether a loop has been given a message, and did not ask for the next one yet. */
+  private get isLooping(): boolean {
+    return this.#iterators !== null && !this.#iterators.every(({ isWaiting }) => isWaiting);
   }
 
   private get delivery(): Delivery {
@@ -111,9 +116,9 @@ export class Consumers implements DeliveryOwner, MessageIteratorOwner, PieceQueu
     return this.#delivery;
   }
 
-  /** Whether what is sent now may well be an answer. */
-  private get mayAnswer(): boolean {
-    return this.#isGiving || this.#iterators !== null || this.#delivery?.isHandling === true;
+  /** Whether somebody is busy with a message: what is sent now may well be an answer to it. */
+  private get isConsuming(): boolean {
+    return this.#isGiving || this.isLooping || this.#delivery?.isHandling === true;
   }
 
   private get hasWaiting(): boolean {
@@ -157,7 +162,8 @@ export class Consumers implements DeliveryOwner, MessageIteratorOwner, PieceQueu
 
   /** Something was sent. */
   onSent(): void {
-    if (this.mayAnswer) this.#replied = true;
+    // (Behind a loop there may be others, who answer while it waits for the next message already.)
+    if (this.#iterators !== null || this.isConsuming) this.#replied = true;
   }
 
   /**
@@ -167,7 +173,7 @@ export class Consumers implements DeliveryOwner, MessageIteratorOwner, PieceQueu
    * @returns what to call when it has left; null where nothing waits for that
    */
   beginBlob(size: number): (() => void) | null {
-    if (!this.mayAnswer || size <= this.#options.highWaterMark) return null;
+    if (!this.isConsuming || size <= this.#options.highWaterMark) return null;
     const { delivery } = this;
     delivery.begin();
     return () => delivery.settle();
@@ -269,8 +275,7 @@ export class Consumers implements DeliveryOwner, MessageIteratorOwner, PieceQueu
       if (this.#owner.isBlocked) return false;
       this.#replied = false;
     }
-    if (this.#iterators !== null) return this.#iterators.every(({ isWaiting }) => isWaiting);
-    return this.hasAny();
+    return !this.isLooping && this.hasAny();
   }
 
   private hasAny(): boolean {

@@ -232,4 +232,25 @@ describe.each(ROLES)('a peer that does not read what a %s answers', (role) => {
     await turns(20);
     expect(got).toEqual(['1', '2', '3']);
   });
+
+  it('is heard by a loop that waits for it, while a Blob is sent unasked', async () => {
+    const live = await openLive(role);
+    const got: unknown[] = [];
+    const loop = async (): Promise<void> => {
+      for await (const message of live.socket) got.push(message);
+    };
+    void loop();
+    live.stall();
+    void live.socket.send(new Blob([Buffer.alloc(4 * COUNT * ANSWER.length)]));
+    await live.sendTexts('1', '2', '3');
+    // It reads, though slowly.
+    for (let i = 0; i < 200 && got.length < 3; i++) {
+      live.readOn();
+      await turns(1);
+      live.stall();
+      await turns(1);
+    }
+    expect(got).toEqual(['1', '2', '3']);
+    expect(live.socket.bufferedAmount).toBeGreaterThan(OPTIONS.highWaterMark);
+  });
 });

@@ -58,6 +58,23 @@ describe.each(ROLES)('a %s socket', (role) => {
     await expectLeave(live, LEAVE_REASON.idle);
   });
 
+  it('is not idle while the body of a loop is busy with what the peer has sent', async () => {
+    const gate = new Gate();
+    const live = await openLive(role, { options });
+    const loop = async (): Promise<void> => {
+      for await (const _ of live.socket) await gate.passed;
+    };
+    void loop();
+    await live.sendTexts('a');
+    await live.readAll();
+    vi.advanceTimersByTime(60_000);
+    expect(live.socket.readyState).toBe(1);
+    gate.open();
+    await turns();
+    vi.advanceTimersByTime(20_000);
+    await expectLeave(live, LEAVE_REASON.idle);
+  });
+
   it('is idle where a handler waits for the rest of a message that does not come', async () => {
     const live = await openLive(role, {
       options,
