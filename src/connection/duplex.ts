@@ -116,7 +116,9 @@ class SocketDuplex extends Duplex {
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     if (this.#socket.readyState !== CLOSED && !this.readableEnded) this.#socket.terminate();
     void this.#messages.return?.();
-    callback(error);
+    // Nobody could be told, and no peer is to end the process by leaving: `close` comes, without `end`.
+    const isUnheard = error instanceof ConnectionClosedError && this.listenerCount('error') === 0;
+    callback(isUnheard ? null : error);
   }
 }
 

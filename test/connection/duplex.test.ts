@@ -230,6 +230,33 @@ describe.each(ROLES)('the duplex of a %s socket', (role) => {
     expect(chunks.map(String)).toEqual(['half']);
   });
 
+  it.each(['is reset', 'breaks the protocol'])(
+    'only closes where its peer %s, and nobody listens for errors',
+    async (how) => {
+      const live = await openLive(role);
+      const duplex = duplexOf(live);
+      const told: string[] = [];
+      duplex.on('data', (data) => void told.push(String(data)));
+      duplex.on('end', () => void told.push('end'));
+      const uncaught: unknown[] = [];
+      const onUncaught = (error: unknown): void => void uncaught.push(error);
+      process.on('uncaughtException', onUncaught);
+      onTestFinished(() => void process.off('uncaughtException', onUncaught));
+      await live.send({ payload: 'before' });
+      await live.readAll();
+      // (`once` would listen for errors.)
+      const closed = new Promise<void>((resolve) => void duplex.on('close', resolve));
+      if (how === 'is reset') live.peer.reset();
+      else {
+        await live.send({ opcode: 3 });
+        await live.answerClose();
+      }
+      await closed;
+      await turns();
+      expect([told, uncaught]).toEqual([['before'], []]);
+    },
+  );
+
   it('fails for what is written after the end', async () => {
     const live = await openLive(role);
     const duplex = duplexOf(live);
