@@ -117,7 +117,10 @@ export class UpgradeRequest<P = Params> {
     return 'encrypted' in this.socket && this.socket.encrypted === true;
   }
 
-  /** Aborted when the client leaves, or `handshakeTimeout` is over, before there is an answer. */
+  /**
+   * Aborted when the client leaves, or `handshakeTimeout` is over, before there is an answer. What a
+   * listener of it throws becomes an uncaught exception, as Node does with every `EventTarget`.
+   */
   get signal(): AbortSignal {
     return this.#progress?.signal ?? new AbortController().signal;
   }
