@@ -124,7 +124,7 @@ export class Gate implements ListenerOwner, ArrivalOwner, UpgradeOwner, Upgrader
     catchErrors(transport);
     // Before TLS there is nobody who would understand an answer.
     if (securing !== null) transport.destroy();
-    else this.turnAway(transport, error);
+    else this.refuse(transport, errorResponse(error));
     return false;
   }
 
@@ -165,13 +165,6 @@ export class Gate implements ListenerOwner, ArrivalOwner, UpgradeOwner, Upgrader
       return refusal('TOO_MANY_OPEN');
     }
     return this.callers.hasRoom(transport, caller) ? null : refusal('TOO_MANY_OF_CLIENT');
-  }
-
-  /** Answers who has not said anything yet. Patiently, as long as not too many are refused so. */
-  private turnAway(transport: NetSocket, error: HandshakeError): void {
-    const response = errorResponse(error);
-    if (this.#refused.size < this.#options.maxPendingUpgrades) this.refuse(transport, response);
-    else transport.end(response, () => transport.destroy());
   }
 
   onError(error: Error): void {
@@ -375,9 +368,12 @@ export class Gate implements ListenerOwner, ArrivalOwner, UpgradeOwner, Upgrader
     waiting.reject?.(error);
   }
 
+  /** Patiently, as long as not too many are refused so: they are counted nowhere else. */
   private refuse(transport: Duplex, response: string): void {
+    const isPatient = this.#refused.size < this.#options.maxPendingUpgrades;
     this.#refused.add(transport);
     transport.once('close', () => this.#refused.delete(transport));
+    if (!isPatient) transport.once('finish', () => transport.destroy());
     refuse(transport, response, this.#options.socket.closeTimeout);
   }
 

@@ -379,3 +379,18 @@ describe('who is refused before a word was said', () => {
     }
   });
 });
+
+describe('who is refused when it has asked', () => {
+  it('keeps no place for long either: where many are, the next is ended at once', async () => {
+    const started = await start('net', { maxPendingUpgrades: 2, closeTimeout: 60_000 });
+    const malformed = rawRequest({ 'Sec-WebSocket-Key': 'x' });
+    for (let i = 0; i < 2; i++) {
+      const { peer } = await begin(started, malformed);
+      expect((await peer.readHead()).status).toBe(400);
+    }
+    const { peer, gone } = await begin(started, malformed);
+    expect((await peer.readHead()).status).toBe(400);
+    // It has not ended its own side.
+    await gone;
+  });
+});
