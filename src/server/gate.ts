@@ -86,6 +86,8 @@ export class Gate implements ListenerOwner, ArrivalOwner, UpgradeOwner, Upgrader
 
   /** In their handshake. */
   readonly #arrivals = new Arrivals<Arrival>();
+  /** How many are before that: in their TLS handshake, or before the header of the PROXY protocol. */
+  #securing = 0;
   /** Transports that hear that they are refused. */
   readonly #refused = new Set<Duplex>();
 
@@ -114,21 +116,23 @@ export class Gate implements ListenerOwner, ArrivalOwner, UpgradeOwner, Upgrader
 
   // ── Who comes ─────────────────────────────────────────────────────────────────────────────
 
-  mayAccept(transport: NetSocket, securing: number | null): boolean {
-    const caller = this.callers.peerOf(transport);
-    const error = this.objectionTo(transport, caller, securing ?? 0);
-    if (error === null) {
-      if (securing !== null) this.callers.enter(transport, transport, caller);
-      return true;
-    }
+  mayAccept(transport: NetSocket, isSecuring: boolean): boolean {
+    const error = this.objectionTo(transport, this.callers.peerOf(transport));
+    if (error === null) return true;
     catchErrors(transport);
     // Before TLS there is nobody who would understand an answer.
-    if (securing !== null) transport.destroy();
+    if (isSecuring) transport.destroy();
     else this.refuse(transport, errorResponse(error));
     return false;
   }
 
+  onSecuring(transport: NetSocket): void {
+    this.#securing++;
+    this.callers.enter(transport, transport, this.callers.peerOf(transport));
+  }
+
   onSecured(transport: NetSocket): void {
+    this.#securing--;
     this.callers.leave(transport);
   }
 
@@ -148,18 +152,10 @@ export class Gate implements ListenerOwner, ArrivalOwner, UpgradeOwner, Upgrader
     this.callers.enter(arrival, transport, arrival.caller);
   }
 
-  /**
-   * Why one more may not come; null where it may.
-   *
-   * @param securing - how many are in their TLS handshake, and no arrivals yet
-   */
-  private objectionTo(
-    transport: Duplex,
-    caller: Caller | null,
-    securing: number,
-  ): HandshakeError | null {
+  /** Why one more may not come; null where it may. */
+  private objectionTo(transport: Duplex, caller: Caller | null): HandshakeError | null {
     const { maxPendingUpgrades, maxConnections } = this.#options;
-    const pending = this.#arrivals.size + securing;
+    const pending = this.#arrivals.size + this.#securing;
     if (pending >= maxPendingUpgrades) return refusal('TOO_MANY_PENDING');
     if (pending + this.#owner.countOpen() >= maxConnections) {
       return refusal('TOO_MANY_OPEN');
@@ -210,7 +206,7 @@ export class Gate implements ListenerOwner, ArrivalOwner, UpgradeOwner, Upgrader
     }
     const arrival = new Arrival(transport, this, null, head, waiting);
     arrival.caller = this.callers.peerOf(transport);
-    const error = this.objectionTo(transport, arrival.caller, 0);
+    const error = this.objectionTo(transport, arrival.caller);
     this.#arrivals.add(arrival, this.#options.handshakeTimeout);
     if (transport.destroyed) {
       arrival.finish();

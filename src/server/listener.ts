@@ -90,10 +90,11 @@ export interface ListenerOwner {
   /**
    * Whether one more connection may begin its handshake; where not, it has been dealt with.
    *
-   * @param securing - connections that are in their TLS handshake, or before the header of the PROXY
-   *   protocol; null where there is neither
+   * @param isSecuring - whether TLS, or the header of the PROXY protocol, comes first
    */
-  mayAccept(transport: NetSocket, securing: number | null): boolean;
+  mayAccept(transport: NetSocket, isSecuring: boolean): boolean;
+  /** That has begun: until {@link onSecured} it counts as one in its handshake. */
+  onSecuring(transport: NetSocket): void;
   /** Whether a connection may speak the PROXY protocol. */
   isProxy(transport: NetSocket): boolean;
   /** What comes before the request is over, TLS or that header, one way or the other. */
@@ -138,7 +139,7 @@ export class Listener {
           });
           return;
         }
-        if (owner.mayAccept(transport, null)) owner.onTransport(transport, timeout);
+        if (owner.mayAccept(transport, false)) owner.onTransport(transport, timeout);
       });
     } else {
       const server = createTlsServer({
@@ -197,7 +198,7 @@ export class Listener {
     // Before the listener of Node, which begins with TLS.
     server.prependListener('connection', (transport: NetSocket) => {
       catchErrors(transport);
-      if (!this.#owner.mayAccept(transport, this.#securing.size)) return;
+      if (!this.#owner.mayAccept(transport, true)) return;
       // On a Unix socket nobody could tell which of them it was that has become secure.
       if (transport.remotePort === undefined) return;
       this.addSecuring(transport);
@@ -208,6 +209,8 @@ export class Listener {
     server.on('secureConnection', (transport) => {
       const securing = this.takeSecuring(originOf(transport));
       transport.allowHalfOpen = true;
+      // One that was not counted until now.
+      if (securing === undefined && !this.#owner.mayAccept(transport, false)) return;
       this.#owner.onTransport(transport, this.timeLeft(securing), securing?.source);
     });
     // Node tells, and leaves it open.
@@ -233,7 +236,7 @@ export class Listener {
       transport.destroy();
       return;
     }
-    if (!this.#owner.mayAccept(transport, this.#securing.size)) return;
+    if (!this.#owner.mayAccept(transport, true)) return;
     const securing = this.addSecuring(transport);
     // One time for the header and for TLS.
     securing.timer = setTimeout(() => transport.destroy(), this.#timeout);
@@ -245,6 +248,7 @@ export class Listener {
     const deadline = performance.now() + this.#timeout;
     const securing = { transport, origin: originOf(transport), deadline };
     this.#securing.add(securing);
+    this.#owner.onSecuring(transport);
     transport.once('close', () => this.forget(securing));
     return securing;
   }

@@ -1,6 +1,9 @@
 import { EventEmitter, once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { Socket as NetSocket, connect as connectNet } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { WebSocketServerOptions } from '../../src/server/options.ts';
@@ -9,7 +12,8 @@ import { next, refuse } from '../../src/server/route.ts';
 import { WebSocketServer } from '../../src/server/server.ts';
 import { nextAccepted } from '../support/accepted.ts';
 import { maskedFrame } from '../support/bytes.ts';
-import { boundPort, follow, listenBy } from '../support/open-pair.ts';
+import { CERTIFICATE, KEY } from '../support/certificate.ts';
+import { boundPort, follow, listenBy, secure } from '../support/open-pair.ts';
 import { RawHead, rawRequest } from '../support/raw-http.ts';
 import { RawPeer, listenOn } from '../support/raw-peer.ts';
 
@@ -125,6 +129,44 @@ describe.each(WAYS)('maxConnections, on %s', (way) => {
     await expectFull(started);
     await end();
     await open(started);
+  });
+});
+
+describe('maxConnections', () => {
+  it('counts all together: what an http server hands over, and who is in the handshake of TLS', async () => {
+    const started = await start('tls', { maxConnections: 2 });
+    const httpServer = createServer();
+    started.server.attach(httpServer);
+    const port = await listenOn(httpServer);
+    const byHttp = { ...started, connect: () => RawPeer.connect(port) };
+    const raw = { ...started, connect: () => RawPeer.connect(boundPort(started.server)) };
+    const silent = await begin(raw, '');
+    const end = await open(byHttp);
+    expect(await ask(byHttp)).toBe(503);
+    await expect(started.connect()).rejects.toMatchObject({ code: 'ECONNRESET' });
+    await end();
+    expect(await ask(byHttp)).toBe(101);
+    expect(await ask(byHttp)).toBe(503);
+    silent.peer.reset();
+    await silent.gone;
+    expect(await ask(byHttp)).toBe(101);
+    expect(await ask(byHttp)).toBe(503);
+  });
+
+  it('counts behind the handshake of TLS on a Unix socket, where nobody knows who is in it', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'unix-'));
+    onTestFinished(() => rm(folder, { recursive: true, force: true }));
+    const path = join(folder, 'socket');
+    const server = new WebSocketServer({ maxConnections: 1 });
+    const accepted = follow(server);
+    await server.listen({ path, tls: { key: KEY, cert: CERTIFICATE } });
+    const raws = [connectNet({ path }), connectNet({ path })];
+    await Promise.all(raws.map((raw) => once(raw, 'connect')));
+    const [first, second] = [await secure(raws[0]!), await secure(raws[1]!)];
+    await first.write(rawRequest());
+    expect((await first.readHead()).status).toBe(101);
+    expect((await second.readHead()).status).toBe(503);
+    expect(accepted.length).toBe(1);
   });
 });
 

@@ -22,20 +22,21 @@ const TLS = { key: KEY, cert: CERTIFICATE };
 
 /** An owner that takes what there is room for, and writes down what it is told. */
 class Doorman implements ListenerOwner {
-  /** What it was told about TLS handshakes, at each connection. */
+  /** How many were in their TLS handshake, at each connection; null where there is no TLS. */
   readonly securing: (number | null)[] = [];
   /** Whose TLS handshake is over. */
   readonly secured: NetSocket[] = [];
   readonly transports: NetSocket[] = [];
   readonly timeouts: number[] = [];
   readonly errors: Error[] = [];
+  #inTls = 0;
   hasRoom = true;
   trusts = true;
   /** For whom each of them speaks. */
   readonly sources: (string | null | undefined)[] = [];
 
-  mayAccept(transport: NetSocket, securing: number | null): boolean {
-    this.securing.push(securing);
+  mayAccept(transport: NetSocket, isSecuring: boolean): boolean {
+    this.securing.push(isSecuring ? this.#inTls : null);
     if (!this.hasRoom) transport.destroy();
     return this.hasRoom;
   }
@@ -44,7 +45,12 @@ class Doorman implements ListenerOwner {
     return this.trusts;
   }
 
+  onSecuring(): void {
+    this.#inTls++;
+  }
+
   onSecured(transport: NetSocket): void {
+    this.#inTls--;
     this.secured.push(transport);
   }
 

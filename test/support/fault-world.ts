@@ -251,7 +251,7 @@ export class World {
     });
     // What the kernel would do first.
     client.stream.emit('connect');
-    if (this.#owner!.mayAccept(server.stream, null)) {
+    if (this.#owner!.mayAccept(server.stream, false)) {
       this.#owner!.onTransport(server.stream, HANDSHAKE_TIMEOUT);
     }
     const socket = await connecting.catch(() => null);
