@@ -286,6 +286,7 @@ interface SecuringTransport {
 }
 
 /** The same for a transport and for the TLS that is spoken over it, which do not know each other. */
-function originOf({ remoteAddress, remotePort, localPort }: NetSocket): string {
-  return `${remoteAddress} ${remotePort} ${localPort}`;
+function originOf({ remoteAddress, remotePort, localAddress, localPort }: NetSocket): string {
+  // All four: from one port a proxy may come to two addresses of ours.
+  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
 }

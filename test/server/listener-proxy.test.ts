@@ -155,6 +155,25 @@ describe('behind a header of the PROXY protocol', () => {
     expect(accepted).toEqual([]);
   });
 
+  it('each handshake of TLS has its own client, also of two from the same port to two addresses of ours', async () => {
+    const { port, accepted } = await start({}, { tls: TLS, host: '0.0.0.0' });
+    const first = await dial(port);
+    const localPort = first.localPort!;
+    const second = connectNet({ port, host: '127.0.0.2', localAddress: '127.0.0.1', localPort });
+    onTestFinished(() => void second.destroy());
+    await once(second, 'connect');
+    first.write(TCP4);
+    second.write('PROXY TCP4 192.0.2.2 127.0.0.2 4711 80\r\n');
+    // The second to come is the first whose handshake is over.
+    for (const raw of [second, first]) {
+      const peer = await secure(raw);
+      await peer.write(rawRequest());
+      expect((await peer.readHead()).status).toBe(101);
+    }
+    const addresses = accepted.map(({ request }) => request.remoteAddress);
+    expect(addresses).toEqual(['192.0.2.2', '192.0.2.1']);
+  });
+
   it('what comes is read whole, however it was cut', async () => {
     const { port, accepted } = await start();
     const bytes = Buffer.from(`${TCP4}${rawRequest()}`);
