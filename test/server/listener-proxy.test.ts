@@ -117,6 +117,30 @@ describe.each([
     expect((await ask(started, TCP4, {}, isSecure)).status).toBe(101);
   });
 
+  it.each([
+    ['a FIN', (raw: NetSocket) => void raw.end()],
+    ['a reset', (raw: NetSocket) => void raw.resetAndDestroy()],
+  ])('the place of one that leaves by %s is free again, at whichever byte', async (_by, leave) => {
+    const limits = { maxConnections: 1, maxConnectionsPerAddress: 1, maxPendingUpgrades: 1 };
+    const started = await start(limits, where);
+    // What no TLS would begin with, too: then that fails by itself.
+    const bytes = Buffer.concat([TCP4_BINARY, hex('1603010200'), Buffer.from(rawRequest())]);
+    for (const end of [0, 1, 16, TCP4_BINARY.length, TCP4_BINARY.length + 5, bytes.length - 1]) {
+      const accepting = nextAccepted();
+      const raw = await dial(started.port);
+      raw.on('error', () => {});
+      const near = await accepting;
+      const gone = new Promise((resolve) => {
+        near.once('close', resolve);
+      });
+      if (end > 0) await new RawPeer(raw).write(bytes.subarray(0, end));
+      raw.resume();
+      leave(raw);
+      await gone;
+    }
+    expect((await ask(started, TCP4, {}, isSecure)).status).toBe(101);
+  });
+
   it('ends those with itself whose header is still to come', async () => {
     const { server, port } = await start({}, where);
     const accepting = nextAccepted();
