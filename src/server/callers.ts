@@ -74,6 +74,17 @@ export class Callers {
     return isUnixSocket(transport) && this.trusts(undefined);
   }
 
+  /**
+   * Whether nobody can say who it was, since it has left: what it has asked for is still in the
+   * kernel, but it has no address any more, as on a Unix socket. Where no address matters, that is
+   * not asked for.
+   */
+  hasLeft(transport: Duplex): boolean {
+    if (this.#count === null && this.#trust === null) return false;
+    if (!(transport instanceof NetSocket) || transport.remoteAddress !== undefined) return false;
+    return !isUnixSocket(transport);
+  }
+
   /** Whether any proxy may be trusted. */
   get mayHaveProxies(): boolean {
     return this.#trust !== null;

@@ -117,11 +117,12 @@ export class Gate implements ListenerOwner, ArrivalOwner, UpgradeOwner, Upgrader
   // ── Who comes ─────────────────────────────────────────────────────────────────────────────
 
   mayAccept(transport: NetSocket, isSecuring: boolean): boolean {
+    const hasLeft = this.callers.hasLeft(transport);
     const error = this.objectionTo(transport, this.callers.peerOf(transport));
-    if (error === null) return true;
+    if (error === null && !hasLeft) return true;
     catchErrors(transport);
     // Before TLS there is nobody who would understand an answer.
-    if (isSecuring) transport.destroy();
+    if (isSecuring || error === null) transport.destroy();
     else this.refuse(transport, errorResponse(error));
     return false;
   }
@@ -208,8 +209,9 @@ export class Gate implements ListenerOwner, ArrivalOwner, UpgradeOwner, Upgrader
     arrival.caller = this.callers.peerOf(transport);
     const error = this.objectionTo(transport, arrival.caller);
     this.#arrivals.add(arrival, this.#options.handshakeTimeout);
-    if (transport.destroyed) {
+    if (transport.destroyed || this.callers.hasLeft(transport)) {
       arrival.finish();
+      transport.destroy();
       this.onLeft(arrival);
     } else if (error !== null) {
       this.answer(arrival, error, request.method);

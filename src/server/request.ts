@@ -105,7 +105,9 @@ export class UpgradeRequest<P = Params> {
 
   /**
    * The address of the client: of the peer, or by what a trusted proxy says (`trustedProxies`). That
-   * of the peer, whoever it is, has `socket.remoteAddress`. Undefined on a Unix socket.
+   * of the peer, whoever it is, has `socket.remoteAddress`. Undefined on a Unix socket, and where a
+   * client had left before it was accepted, with its request behind it: with `trustedProxies` or
+   * `maxConnectionsPerAddress` nobody is asked about those.
    */
   get remoteAddress(): string | undefined {
     // (A socket of Node remembers what it was asked while it was open.)

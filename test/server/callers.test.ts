@@ -119,6 +119,25 @@ describe('the peer of a transport', () => {
   });
 });
 
+describe('a peer that has no address', () => {
+  it('has left, where it comes by TCP and addresses matter', async () => {
+    const { near, far } = await connectPair();
+    const { callers } = make([]);
+    expect(callers.hasLeft(near)).toBe(false);
+    Object.defineProperty(near, 'remoteAddress', { value: undefined });
+    expect([callers.hasLeft(near), make(null).callers.hasLeft(near)]).toEqual([true, false]);
+    expect(make(null, { maxConnectionsPerAddress: 1 }).callers.hasLeft(near)).toBe(true);
+    far.destroy();
+    near.destroy();
+  });
+
+  it('is there on a Unix socket, and on what is no socket of Node', async () => {
+    const { callers } = make([]);
+    expect(callers.hasLeft(await acceptUnix())).toBe(false);
+    expect(callers.hasLeft(memoryStream().stream)).toBe(false);
+  });
+});
+
 describe('a peer that speaks by the PROXY protocol', () => {
   const { callers } = make(['10.0.0.0/8']);
   const transport = from('10.0.0.1');

@@ -436,3 +436,36 @@ describe('who is refused when it has asked', () => {
     await gone;
   });
 });
+
+/** As it is when the peer was gone before the server came to accept it, with its request in the kernel. */
+function leaveBeforeAccepted(): void {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what Node asks the kernel by.
+  const prototype = NetSocket.prototype as unknown as { _getpeername(): object };
+  vi.spyOn(prototype, '_getpeername').mockReturnValue({});
+}
+
+describe.each(['net', 'tls', 'http'] as const)('who left before it was accepted, on %s', (way) => {
+  it.each<WebSocketServerOptions>([{ maxConnectionsPerAddress: 1 }, { trustedProxies: ['unix'] }])(
+    'is nobody of whom a hook is asked, with %j',
+    async (options) => {
+      const started = await start(way, options);
+      const upgrade = vi.fn<() => undefined>();
+      started.server.route('*', { upgrade });
+      leaveBeforeAccepted();
+      const asking = begin(started).then(async ({ peer }) => await peer.readToLeave());
+      // Before TLS it has no chance to say anything.
+      const said = await asking.catch(() => null);
+      expect(said?.length ?? 0).toBe(0);
+      expect(upgrade).not.toHaveBeenCalled();
+      vi.restoreAllMocks();
+      expect(await ask(started)).toBe(101);
+    },
+  );
+});
+
+describe('who has no address', () => {
+  it('comes in on a Unix socket, with all limits and proxies', async () => {
+    const started = await start('unix', { maxConnectionsPerAddress: 1, trustedProxies: [] });
+    expect([await ask(started), await ask(started)]).toEqual([101, 101]);
+  });
+});
