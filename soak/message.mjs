@@ -22,6 +22,8 @@ export const KIND = {
 };
 
 const CHECKSUM_SIZE = 8;
+/** Where a message says of what kind it is. */
+export const KIND_AT = CHECKSUM_SIZE;
 const NUMBER_SIZE = 8;
 /** Checksum, kind, sender, number. */
 const HEAD_SIZE = CHECKSUM_SIZE + 1 + 2 * NUMBER_SIZE;
@@ -121,7 +123,7 @@ export function readMessage(message) {
   const sender = CHECKSUM_SIZE + 1;
   return {
     checksum,
-    kind: head[CHECKSUM_SIZE],
+    kind: head[KIND_AT],
     sender: Number.parseInt(head.slice(sender, sender + NUMBER_SIZE), 16),
     sequence: Number.parseInt(head.slice(sender + NUMBER_SIZE), 16),
     body: isText ? message.slice(HEAD_SIZE) : message.subarray(HEAD_SIZE),

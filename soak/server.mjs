@@ -4,9 +4,10 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ConnectionClosedError, HandshakeError, ProtocolError, WebSocketServer } from 'tautline';
 import { ServerInbox } from './inbox.mjs';
 import { Ledger } from './ledger.mjs';
-import { KIND, anySize, makeMessage, makeSized } from './message.mjs';
+import { KIND, KIND_AT, anySize, makeMessage, makeSized } from './message.mjs';
 import { Random } from './random.mjs';
 import { FEED, MAX_FRAGMENTS, MAX_PAYLOAD, ROUTES, TIMES, TOPICS } from './settings.mjs';
+import { StreamReading } from './stream-reading.mjs';
 
 const REPORT_INTERVAL = 500;
 const PUBLISH_INTERVAL = 200;
@@ -116,53 +117,8 @@ async function onLateMessage(socket, message, binary) {
   await onMessage(socket, message, binary);
 }
 
-/** How many bytes tell of what kind a message is. */
-const KIND_AT = 8;
-
-/** Reads a message piece by piece, and keeps all of it. */
-class Reading {
-  #pieces;
-  #all = [];
-  isWhole = false;
-
-  constructor(stream) {
-    this.binary = stream.binary;
-    this.#pieces = stream[Symbol.asyncIterator]();
-  }
-
-  /** The next piece; null behind the last. */
-  async next() {
-    const { done, value } = await this.#pieces.next();
-    this.isWhole = done;
-    if (done) return null;
-    this.#all.push(value);
-    return value;
-  }
-
-  /** What came so far. */
-  get message() {
-    return this.binary ? Buffer.concat(this.#all) : this.#all.join('');
-  }
-
-  /** As much as tells of what kind it is. */
-  async begin() {
-    while (!this.isWhole && this.message.length <= KIND_AT) await this.next();
-    return this.message;
-  }
-
-  async *through() {
-    yield this.message;
-    for (let piece = await this.next(); piece !== null; piece = await this.next()) yield piece;
-  }
-
-  async toEnd() {
-    while (!this.isWhole) await this.next();
-    return this.message;
-  }
-}
-
 async function onStream(socket, stream) {
-  const reading = new Reading(stream);
+  const reading = new StreamReading(stream);
   const begin = await reading.begin();
   const kind = begin.slice(KIND_AT, KIND_AT + 1).toString();
   if (reading.isWhole || kind !== KIND.ECHO) {
@@ -171,7 +127,7 @@ async function onStream(socket, stream) {
   }
   const { binary } = stream;
   await (binary ? socket.sendBinary(reading.through()) : socket.sendText(reading.through()));
-  // All of it was read by that, but where the connection has ended.
+  // All of it was read by that, but where the connection has ended: then it may have been cut.
   if (checked(socket, await reading.toEnd()) !== null)
     ledger.deviate('corrupted', 'to the server: a request among what is echoed');
 }
