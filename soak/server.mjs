@@ -16,7 +16,7 @@ const MOST_PUBLISHED = 16 * 1024;
 /** In how many of the moments when something is published there is a broadcast as well. */
 const BROADCAST_SHARE = 0.1;
 /** What is given to a feed before others have their turn. */
-const FEED_STEP = 16;
+const FEED_STEP = 2;
 
 const ledger = new Ledger();
 const topicNumbers = Array.from({ length: TOPICS }, () => 0);
