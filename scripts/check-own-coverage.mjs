@@ -1,10 +1,11 @@
 // Each file of src/ is covered by its own test file: a test elsewhere that happens to pass through
 // a line shows little about it. Runs every mirrored test file alone, with coverage of its source.
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { once } from 'node:events';
-import { dirname, basename, join } from 'node:path';
+import { join } from 'node:path';
+import { testsOf } from './mirror.mjs';
 
 const MINIMUM = 97;
 const METRICS = ['lines', 'branches'];
@@ -14,22 +15,6 @@ const RE_EXPORTS = new Set(['index.ts', 'protocol.ts']);
 const reports = mkdtempSync(join(tmpdir(), 'own-coverage-'));
 const problems = [];
 let files = 0;
-
-/** `connection.ts` may have its tests in `connection.test.ts` and `connection-closing.test.ts`. */
-function testsOf(source) {
-  const folder = join('test', dirname(source));
-  const name = basename(source, '.ts');
-  if (!existsSync(folder)) return [];
-  return readdirSync(folder)
-    .filter((file) => file === `${name}.test.ts` || isPartOf(file, source))
-    .map((file) => join(folder, file));
-}
-
-function isPartOf(file, source) {
-  if (!file.startsWith(`${basename(source, '.ts')}-`) || !file.endsWith('.test.ts')) return false;
-  // Unless there is a source of that name: then the tests are its own.
-  return !existsSync(join('src', dirname(source), file.replace(/\.test\.ts$/, '.ts')));
-}
 
 async function measure(source, tests, directory) {
   const run = spawn(
