@@ -110,6 +110,14 @@ describe('encodeClosePayload', () => {
     expect(() => encodeClosePayload(undefined, 'bye')).toThrow(TypeError);
   });
 
+  it.each([
+    [undefined, 'bye', 'a Close with a reason needs a status code'],
+    ['1000', 'bye', 'the status code of a Close must be a number'],
+    [1000, 7, 'the reason of a Close must be a string'],
+  ])('says what is wrong with the code %o and the reason %o', (code, reason, message) => {
+    expect(encodeUntyped(code, reason)).toThrow(new TypeError(message));
+  });
+
   it.each([['1000'], [null], [true], [1000n], [{}], [[1000]], [Symbol('1000')]])(
     'throws a TypeError for a code that is no number: %o',
     (code) => {

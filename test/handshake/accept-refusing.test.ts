@@ -31,7 +31,9 @@ describe('refusalResponse', () => {
   it.each([0, 100, 101, 200, 299, 600, 1000, -400, 404.5, Number.NaN, Infinity])(
     'throws a RangeError for the status %d, which refuses nothing',
     (status) => {
-      expect(() => refusalResponse({ status })).toThrow(RangeError);
+      expect(() => refusalResponse({ status })).toThrow(
+        new RangeError(`the status ${status} does not refuse: 300 to 599 do`),
+      );
     },
   );
 
@@ -42,10 +44,22 @@ describe('refusalResponse', () => {
     expect(startLineOf({ status: 418 })).toBe('HTTP/1.1 418 ');
   });
 
+  // RFC 9110, section 15.
+  it.each([
+    [400, 'Bad Request'],
+    [401, 'Unauthorized'],
+    [403, 'Forbidden'],
+    [503, 'Service Unavailable'],
+  ])('knows the reason of %i', (status, reason) => {
+    expect(startLineOf({ status })).toBe(`HTTP/1.1 ${status} ${reason}`);
+  });
+
   it.each(['a\r\nX: y', 'a\n', '\r', 'a\0b', '\x7f'])(
     'throws a TypeError for the reason %j (RFC 9112, section 4)',
     (reason) => {
-      expect(() => refusalResponse({ status: 403, reason })).toThrow(TypeError);
+      expect(() => refusalResponse({ status: 403, reason })).toThrow(
+        new TypeError('a reason phrase is one line of text'),
+      );
     },
   );
 

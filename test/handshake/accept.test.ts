@@ -317,8 +317,9 @@ describe('acceptResponse', () => {
     'throws a RangeError for the subprotocol %j, which was not offered',
     (subprotocol) => {
       const request = read({ 'Sec-WebSocket-Protocol': 'chat, superchat' });
-      expect(() => acceptResponse(request, { subprotocol })).toThrow(RangeError);
-      expect(() => acceptResponse(read(), { subprotocol })).toThrow(RangeError);
+      const error = new RangeError(`the client did not offer the subprotocol ${subprotocol}`);
+      expect(() => acceptResponse(request, { subprotocol })).toThrow(error);
+      expect(() => acceptResponse(read(), { subprotocol })).toThrow(error);
     },
   );
 
@@ -328,7 +329,9 @@ describe('acceptResponse', () => {
       const request = read({ 'Sec-WebSocket-Extensions': 'a' });
       const accepted = { name: 'a', parameters: [] };
       const extensions = [accepted, { name, parameters: [] }];
-      expect(() => acceptResponse(request, { extensions })).toThrow(RangeError);
+      expect(() => acceptResponse(request, { extensions })).toThrow(
+        new RangeError(`the client did not offer the extension ${name}`),
+      );
     },
   );
 

@@ -140,6 +140,18 @@ describe('formatExtensions', () => {
     expect(formatExtensions(extensions)).toBe(expected);
   });
 
+  it.each([
+    ['a name', of('a b'), '"a b"'],
+    ['an empty name', of(''), '""'],
+    ['a parameter', of('a', 'b\r\nX: y'), '"b\\r\\nX: y"'],
+    ['a parameter with a value', of('a', ['b c', '1']), '"b c"'],
+    ['a value', of('a', ['b', '1, c']), '"1, c"'],
+  ])('throws a TypeError that shows %s which is no token', (_what, extension, shown) => {
+    expect(() => formatExtensions([of('fine'), extension])).toThrow(
+      new TypeError(`${shown} is no token (RFC 6455, section 9.1)`),
+    );
+  });
+
   it('writes no quotes around what came in quotes, since it is a token', () => {
     const extensions = parseExtensions(['a; b="1\\5"']);
     expect(extensions).not.toBeNull();

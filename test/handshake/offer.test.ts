@@ -175,21 +175,28 @@ describe('createOffer', () => {
   it.each(['http://a/', 'https://a/', 'ftp://a/', 'file:///a', 'wsx://a/', 'data:,x'])(
     'throws a TypeError for %s, whose scheme is not ws or wss',
     (url) => {
-      expect(() => offerOf(url)).toThrow(TypeError);
+      const scheme = url.slice(0, url.indexOf(':') + 1);
+      expect(() => offerOf(url)).toThrow(
+        new TypeError(`the scheme of a WebSocket URL is ws or wss, not ${scheme}`),
+      );
     },
   );
 
   it.each(['ws://a/#', 'ws://a/#b', 'ws://a/?b#c', 'wss://a#'])(
     'throws a TypeError for %s, which has a fragment (section 3)',
     (url) => {
-      expect(() => offerOf(url)).toThrow(TypeError);
+      expect(() => offerOf(url)).toThrow(
+        new TypeError('a WebSocket URL has no fragment: write %23 for a # in it'),
+      );
     },
   );
 
   it.each([[['']], [['a', 'a']], [['a b']], [['a,b']], [['a\r\nX: y']], [['\u00e9']]])(
     'throws a TypeError for the subprotocols %j',
     (subprotocols) => {
-      expect(() => offerOf(URL_HERE, { subprotocols })).toThrow(TypeError);
+      expect(() => offerOf(URL_HERE, { subprotocols })).toThrow(
+        new TypeError('subprotocols are unique tokens (RFC 6455, section 4.1)'),
+      );
     },
   );
 
