@@ -1,5 +1,5 @@
 // Changes src/ in small ways, one at a time, and looks whether the tests notice. Each file is tried
-// with its own tests alone, and with the properties that are about it.
+// with its own tests alone: few and quick, and what they leave to others is to be seen.
 // Run: npm run mutation -- [FOLDER | FILE]... [--force]
 import { existsSync, readdirSync } from 'node:fs';
 import { join, posix } from 'node:path';
@@ -8,16 +8,6 @@ import { testsOf } from './mirror.mjs';
 
 const FOLDERS = ['frame', 'handshake', 'connection'];
 const REPORTS = 'reports/mutation';
-/** What is held by properties more than by examples. */
-const PROPERTIES = new Map([
-  ['frame/decoder.ts', ['framing']],
-  ['frame/encoder.ts', ['framing']],
-  ['frame/mask.ts', ['masking']],
-  ['frame/utf8.ts', ['utf8']],
-  ['handshake/extensions-header.ts', ['extensions-header']],
-  ['handshake/http1.ts', ['http-head']],
-  ['connection/pieces.ts', ['pieces']],
-]);
 const DETECTED = ['Killed', 'Timeout'];
 const STATUSES = [...DETECTED, 'Survived', 'NoCoverage'];
 
@@ -40,7 +30,6 @@ function sourcesOf(target) {
 async function mutate(source) {
   const tests = testsOf(source);
   if (tests.length === 0) return undefined;
-  for (const name of PROPERTIES.get(source) ?? []) tests.push(`test/property/${name}.test.ts`);
   process.env.MUTATION_TESTS = JSON.stringify(tests);
   const report = `${REPORTS}/${source.replace(/\.ts$/, '')}`;
   const results = await new Stryker({
