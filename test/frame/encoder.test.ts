@@ -186,6 +186,19 @@ describe.each(ENDS)('the encoder of a $end', ({ end, encoder, frameOf }) => {
     }
   });
 
+  it('asks native code for no text of up to 40 units that is ASCII, and once for any other', () => {
+    const calls = (text: string): number => {
+      const target = roomOf(maxTextFrameSize(text));
+      const write = vi.spyOn(target, 'write');
+      encoder.encodeText(target, wordsOf(target), 0, 0x81, text);
+      return write.mock.calls.length;
+    };
+    for (let length = 0; length <= 44; length++) {
+      expect([length, calls('\x7f'.repeat(length))]).toEqual([length, length <= 40 ? 0 : 1]);
+      expect(calls(`${'a'.repeat(length)}\x80`)).toBe(1);
+    }
+  });
+
   it.each([8_191, 8_192, 8_193, 16_384, 16_385, 20_003])(
     'writes %i bytes, which are copied in blocks',
     (size) => {
