@@ -116,6 +116,30 @@ describe.each(WAYS)('applyMask %s', (_way, withWords) => {
     },
   );
 
+  it.each([0, 1, 2, 3])(
+    'is as right for the many words of a long payload, at buffer offset %i',
+    (offset) => {
+      const where = { offset, before: 3, behind: 2 };
+      const wrong: string[] = [];
+      for (let length = 120; length <= 300; length++) {
+        const payload = noise(length);
+        const phase = length & 3;
+        const expected = place(maskByHand(payload, KEY, phase), where).buffer;
+        const { whole } = maskAt(where, payload, withWords, phase);
+        if (whole !== Buffer.from(expected).toString('hex')) wrong.push(`length ${length}`);
+      }
+      const text = Buffer.alloc(300, 'a');
+      expect(maskAt(where, maskByHand(text, KEY, 1), withWords, 1).seen).toBe(0);
+      for (let bad = 0; bad < 300; bad++) {
+        const other = Buffer.from(text);
+        other[bad] = 0x80;
+        const { seen } = maskAt(where, maskByHand(other, KEY, 1), withWords, 1);
+        if (seen === 0) wrong.push(`bad ${bad}`);
+      }
+      expect(wrong).toEqual([]);
+    },
+  );
+
   it.each([
     [2 ** 31, 0],
     [2 ** 31 + 1, 1],
