@@ -12,8 +12,26 @@ function framed(content: string): { source: Buffer; start: number; end: number }
 
 it('goes round about on a Node that is slow otherwise, where it can', () => {
   expect(detourOf('20.19.0', transcode)).toBe(transcode);
+  expect(detourOf('22.23.1', transcode)).toBe(transcode);
   expect(detourOf('22.0.0', undefined)).toBe(undefined);
+  expect(detourOf('23.0.0', transcode)).toBe(undefined);
   expect(detourOf('24.1.0', transcode)).toBe(undefined);
+});
+
+it('goes round about from 1024 bytes on, wherever they lie', () => {
+  const taken: [size: number, from: string | undefined, to: string | undefined][] = [];
+  const read = readerBy((bytes, from, to) => {
+    taken.push([bytes.length, from, to]);
+    return transcode(bytes, from, to);
+  });
+  for (const size of [0, 1, 1023, 1024, 1025]) {
+    const { source, start, end } = framed('x'.repeat(size));
+    expect(read(source, start, end)).toBe('x'.repeat(size));
+  }
+  expect(taken).toEqual([
+    [1024, 'utf8', 'ucs2'],
+    [1025, 'utf8', 'ucs2'],
+  ]);
 });
 
 describe.each([

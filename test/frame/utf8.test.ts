@@ -301,6 +301,18 @@ describe('Utf8Validator', () => {
     }
   });
 
+  it.each(['c3 a4', 'e2 82 ac', 'f0 9f 98 80'])(
+    'refuses the end of %s, whose beginning stands before the piece and is no part of it',
+    (character) => {
+      const source = Buffer.concat([Buffer.alloc(30, 'a'), hex(character), Buffer.alloc(30, 'a')]);
+      for (let start = 31; start < 30 + hex(character).length; start++) {
+        for (let end = start + 1; end < source.length; end++) {
+          expect(new Utf8Validator().push(source, start, end)).toBe(false);
+        }
+      }
+    },
+  );
+
   it('takes empty pieces anywhere, also inside a character', () => {
     const validator = new Utf8Validator();
     for (const piece of ['', 'f0', '', '9f98', '', '80', '']) {
