@@ -382,3 +382,13 @@ describe('what is discarded', () => {
     );
   });
 });
+
+describe('one that looks at no rate', () => {
+  it('ignores nothing, whatever it is told to expect', () => {
+    const feed = new Feed();
+    feed.inbound.expectPong();
+    feed.frame(10, true, '');
+    feed.frame(10, true, '');
+    expect([feed.inbound.ignored, feed.calls.length]).toEqual([0, 2]);
+  });
+});
