@@ -180,3 +180,13 @@ describe('connect with what is no option', () => {
     );
   });
 });
+
+describe('the PROXY protocol without proxies that are trusted', () => {
+  it('is refused, and the server may listen all the same', async () => {
+    const server = endWithTest(new WebSocketServer());
+    const where = { port: 0, host: '127.0.0.1', proxyProtocol: true };
+    await expect(server.listen(where)).rejects.toThrow(/^proxyProtocol needs trustedProxies/);
+    await server.listen({ ...where, proxyProtocol: false });
+    expect(server.address()).toMatchObject({ address: '127.0.0.1' });
+  });
+});
